@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The persistent page tree: memory, single slots.
+ *
+ * Every change of one slot goes through a cursor. Opening it makes the path
+ * exclusive from the top down: a missing node is created empty, a shared one
+ * is replaced by a copy. Each such step leaves the same content, so when
+ * memory runs out half way there is nothing to undo but empty nodes.
+ *
+ * A copy counts the children before the old node is dropped. Hence children
+ * never reach zero there, and what a copy costs is bounded by its width.
+ *
+ * Ranges are in page_tree_range.c, attribution and checks in
+ * page_tree_stats.c.
+ */
+#include <linux/errno.h>
+#include <linux/prefetch.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "page_tree_internal.h"
+
+/* A test build of the tree may be loaded beside the module. */
+#ifndef PTREE_CACHE_PREFIX
+#define PTREE_CACHE_PREFIX "cowvmo"
+#endif
+
+/* Most nodes that one path can need: growing to the top, then down again. */
+#define PATH_SMALL	(2 * (PTREE_MAX_LEVELS - 2))
+#define PATH_BIG	2
+
+#define GFP_UNDER_LOCK	(GFP_NOWAIT | __GFP_ACCOUNT | __GFP_NOWARN)
+
+atomic_long_t ptree_nr_nodes;
+atomic_long_t ptree_nr_descs;
+
+static struct kmem_cache *small_cache;
+static struct kmem_cache *big_cache;
+static struct kmem_cache *desc_cache;
+
+/*
+ * Module-wide
+ */
+
+/**
+ * ptree_caches_create() - make the slab caches that all trees share
+ *
+ * Context: Process context. Once, before anything else of the tree.
+ * Return: 0 or -ENOMEM.
+ */
+int ptree_caches_create(void)
+{
+	small_cache = kmem_cache_create(PTREE_CACHE_PREFIX "_node16",
+					ptree_node_bytes(0), 0, SLAB_ACCOUNT,
+					NULL);
+	big_cache = kmem_cache_create(PTREE_CACHE_PREFIX "_node32",
+				      ptree_node_bytes(1), 0, SLAB_ACCOUNT,
+				      NULL);
+	desc_cache = kmem_cache_create(PTREE_CACHE_PREFIX "_page",
+				       sizeof(struct ptree_desc), 0,
+				       SLAB_ACCOUNT, NULL);
+	if (small_cache && big_cache && desc_cache)
+		return 0;
+	ptree_caches_destroy();
+	return -ENOMEM;
+}
+
+/**
+ * ptree_caches_destroy() - undo ptree_caches_create()
+ *
+ * Context: Process context. All trees and stashes must be empty.
+ */
+void ptree_caches_destroy(void)
+{
+	kmem_cache_destroy(small_cache);
+	kmem_cache_destroy(big_cache);
+	kmem_cache_destroy(desc_cache);
+	small_cache = NULL;
+	big_cache = NULL;
+	desc_cache = NULL;
+}
+
+/*
+ * Memory
+ */
+
+static void *object_alloc(struct kmem_cache *cache, atomic_long_t *live,
+			  gfp_t gfp)
+{
+	void *object;
+
+	if (unlikely(ptree_should_fail()))
+		return NULL;
+	object = kmem_cache_alloc(cache, gfp);
+	if (likely(object))
+		atomic_long_inc(live);
+	return object;
+}
+
+static void object_free(struct kmem_cache *cache, atomic_long_t *live,
+			void *object)
+{
+	kmem_cache_free(cache, object);
+	atomic_long_dec(live);
+}
+
+/* Objects of a stash are linked through their first word. */
+static void stash_push(void **list, unsigned long *have, void *object)
+{
+	*(void **)object = *list;
+	*list = object;
+	++*have;
+}
+
+static void *stash_pop(void **list, unsigned long *have)
+{
+	void *object = *list;
+
+	if (object) {
+		*list = *(void **)object;
+		--*have;
+	}
+	return object;
+}
+
+static int stash_fill_one(struct kmem_cache *cache, atomic_long_t *live,
+			  void **list, unsigned long *have, unsigned long want,
+			  gfp_t gfp)
+{
+	void *object;
+
+	while (*have < want) {
+		object = object_alloc(cache, live, gfp);
+		if (!object)
+			return -ENOMEM;
+		stash_push(list, have, object);
+	}
+	return 0;
+}
+
+static void stash_drain_one(struct kmem_cache *cache, atomic_long_t *live,
+			    void **list, unsigned long *have)
+{
+	void *object;
+
+	while ((object = stash_pop(list, have)))
+		object_free(cache, live, object);
+}
+
+/**
+ * ptree_stash_fill_need() - set memory aside
+ * @stash: where to
+ * @need: how much of each must be there in the end
+ * @gfp: how to allocate
+ *
+ * Context: Sleeps if @gfp allows it.
+ * Return: 0 or -ENOMEM; what was allocated stays in the stash either way.
+ */
+int ptree_stash_fill_need(struct ptree_stash *stash,
+			  const struct ptree_need *need, gfp_t gfp)
+{
+	gfp |= __GFP_ACCOUNT;
+	if (stash_fill_one(small_cache, &ptree_nr_nodes, &stash->small,
+			   &stash->have.small, need->small, gfp) ||
+	    stash_fill_one(big_cache, &ptree_nr_nodes, &stash->big,
+			   &stash->have.big, need->big, gfp) ||
+	    stash_fill_one(desc_cache, &ptree_nr_descs, &stash->descs,
+			   &stash->have.descs, need->descs, gfp))
+		return -ENOMEM;
+	return 0;
+}
+
+/**
+ * ptree_stash_fill() - set memory aside for whole paths
+ * @stash: where to
+ * @paths: number of slots that are to be written, each with a descriptor; a
+ *         range or a clone takes two
+ * @gfp: how to allocate
+ *
+ * Enough for any tree, however much it has to grow.
+ *
+ * Context: Sleeps if @gfp allows it.
+ * Return: 0 or -ENOMEM; what was allocated stays in the stash either way.
+ */
+int ptree_stash_fill(struct ptree_stash *stash, unsigned int paths, gfp_t gfp)
+{
+	const struct ptree_need need = {
+		.small = (unsigned long)paths * PATH_SMALL,
+		.big = (unsigned long)paths * PATH_BIG,
+		.descs = paths,
+	};
+
+	return ptree_stash_fill_need(stash, &need, gfp);
+}
+
+/**
+ * ptree_stash_drain() - give back what is left in a stash
+ * @stash: the stash, empty afterwards
+ *
+ * Context: Any context that may free slab memory.
+ */
+void ptree_stash_drain(struct ptree_stash *stash)
+{
+	stash_drain_one(small_cache, &ptree_nr_nodes, &stash->small,
+			&stash->have.small);
+	stash_drain_one(big_cache, &ptree_nr_nodes, &stash->big,
+			&stash->have.big);
+	stash_drain_one(desc_cache, &ptree_nr_descs, &stash->descs,
+			&stash->have.descs);
+}
+
+static struct ptree_node *node_alloc(unsigned int level,
+				     struct ptree_stash *stash)
+{
+	struct ptree_node *node;
+
+	if (level == 1) {
+		node = object_alloc(big_cache, &ptree_nr_nodes, GFP_UNDER_LOCK);
+		if (unlikely(!node) && stash)
+			node = stash_pop(&stash->big, &stash->have.big);
+	} else {
+		node = object_alloc(small_cache, &ptree_nr_nodes,
+				    GFP_UNDER_LOCK);
+		if (unlikely(!node) && stash)
+			node = stash_pop(&stash->small, &stash->have.small);
+	}
+	if (likely(node)) {
+		atomic_set(&node->refs, 1);
+		node->level = level;
+		node->marks = 0;
+	}
+	return node;
+}
+
+static struct ptree_node *node_alloc_empty(unsigned int level,
+					   struct ptree_stash *stash)
+{
+	struct ptree_node *node = node_alloc(level, stash);
+
+	if (node) {
+		node->nr = 0;
+		node->pages = 0;
+		memset(node->child, 0, ptree_width(level) * sizeof(void *));
+	}
+	return node;
+}
+
+/**
+ * ptree_node_free() - free a node that nobody reaches
+ * @node: the node; its slots no longer count
+ *
+ * Context: Any context that may free slab memory.
+ */
+void ptree_node_free(struct ptree_node *node)
+{
+	object_free(node->level == 1 ? big_cache : small_cache,
+		    &ptree_nr_nodes, node);
+}
+
+/**
+ * ptree_desc_free() - free a descriptor that nobody names, and its page
+ * @desc: the descriptor
+ *
+ * Context: Any context that may free slab memory.
+ */
+void ptree_desc_free(struct ptree_desc *desc)
+{
+	if (desc->page)
+		ptree_page_free(desc->page);
+	object_free(desc_cache, &ptree_nr_descs, desc);
+}
+
+/*
+ * Descriptors
+ */
+
+/**
+ * ptree_desc_alloc() - make a descriptor
+ * @stash: used when memory is not to be had at once; may be NULL
+ * @index: tree index of the content
+ * @page: the content, the descriptor's from now on; NULL to set it later
+ *
+ * Context: Does not sleep.
+ * Return: a descriptor with one count, the caller's, or NULL, and then @page
+ * is still the caller's.
+ */
+struct ptree_desc *ptree_desc_alloc(struct ptree_stash *stash, u64 index,
+				    struct page *page)
+{
+	struct ptree_desc *desc;
+
+	desc = object_alloc(desc_cache, &ptree_nr_descs, GFP_UNDER_LOCK);
+	if (unlikely(!desc)) {
+		if (!stash)
+			return NULL;
+		desc = stash_pop(&stash->descs, &stash->have.descs);
+		if (!desc)
+			return NULL;
+	}
+	atomic_set(&desc->leaves, 1);
+	desc->flags = 0;
+	desc->page = page;
+	desc->index = index;
+	return desc;
+}
+
+/**
+ * ptree_desc_put() - drop one count of a descriptor
+ * @desc: the descriptor
+ *
+ * Frees it and its page with the last one.
+ *
+ * Context: Does not sleep.
+ */
+void ptree_desc_put(struct ptree_desc *desc)
+{
+	if (ptree_ref_drop(&desc->leaves))
+		ptree_desc_free(desc);
+}
+
+/**
+ * ptree_desc_exclusive() - whether the caller's count is the only one
+ * @desc: the descriptor
+ *
+ * Context: Any.
+ * Return: true if no other leaf names it. Only together with an exclusive path
+ * does that make the page the tree's own.
+ */
+bool ptree_desc_exclusive(const struct ptree_desc *desc)
+{
+	return ptree_ref_alone(&desc->leaves);
+}
+
+/*
+ * Reading one slot, or a few
+ */
+
+static const struct ptree_node *leaf_find(const struct ptree *tree, u64 index)
+{
+	const struct ptree_node *node = tree->root;
+	unsigned int level;
+
+	if (!ptree_covers(tree, index))
+		return NULL;
+	for (level = tree->level; level && node; level--)
+		node = node->child[ptree_offset(index, level)];
+	return node;
+}
+
+/**
+ * ptree_lookup() - find the content of a slot
+ * @tree: the tree
+ * @index: the slot
+ *
+ * Context: Writers of @tree are excluded, and until the result is done with.
+ * Return: the descriptor, not counted, or NULL.
+ */
+struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index)
+{
+	const struct ptree_node *leaf = leaf_find(tree, index);
+
+	return leaf ? leaf->desc[index & (PTREE_LEAF_SLOTS - 1)] : NULL;
+}
+
+/**
+ * ptree_lookup_run() - find the content of neighbouring slots
+ * @tree: the tree
+ * @first: the first slot
+ * @nr: how many
+ * @pages: receives a page, or NULL, for each
+ *
+ * Context: Writers of @tree are excluded, and until the result is done with.
+ * Return: how many are not NULL.
+ */
+unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
+			      unsigned int nr, struct page **pages)
+{
+	const struct ptree_node *leaf;
+	const struct ptree_desc *desc;
+	unsigned int slot, found = 0;
+	u64 index = first;
+
+	while (nr) {
+		leaf = leaf_find(tree, index);
+		slot = index & (PTREE_LEAF_SLOTS - 1);
+		index += PTREE_LEAF_SLOTS - slot;
+		for (; nr && slot < PTREE_LEAF_SLOTS; slot++, nr--) {
+			desc = leaf ? leaf->desc[slot] : NULL;
+			*pages++ = desc ? desc->page : NULL;
+			found += !!desc;
+		}
+	}
+	return found;
+}
+
+/*
+ * Exclusive paths
+ */
+
+/* Children and descriptors alike: both begin with their count. */
+static void children_get(struct ptree_node *node, unsigned int width)
+{
+	unsigned int i;
+
+	for (i = 0; i < width; i++) {
+		if (node->child[i])
+			atomic_inc(&node->child[i]->refs);
+	}
+}
+
+/* @node has just been copied, so no child can be at its last count. */
+static void children_put(struct ptree_node *node, unsigned int width)
+{
+	unsigned int i;
+
+	for (i = 0; i < width; i++) {
+		if (node->child[i])
+			atomic_dec(&node->child[i]->refs);
+	}
+}
+
+static struct ptree_node *node_copy(const struct ptree_node *node,
+				    struct ptree_stash *stash)
+{
+	unsigned int i, width = ptree_width(node->level);
+	struct ptree_node *copy;
+
+	/* Counting is nothing but cache misses, so start them early. */
+	for (i = 0; i < width; i++)
+		prefetchw(node->child[i]);
+	copy = node_alloc(node->level, stash);
+	if (unlikely(!copy))
+		return NULL;
+	copy->nr = node->nr;
+	copy->pages = node->pages;
+	memcpy(copy->child, node->child, width * sizeof(void *));
+	children_get(copy, width);
+	return copy;
+}
+
+/**
+ * ptree_node_own() - make a node exclusive whose parents already are
+ * @link: what points at it
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * Context: The owner of the tree excludes everybody else from it.
+ * Return: the node that is now behind @link, or NULL without memory.
+ */
+struct ptree_node *ptree_node_own(struct ptree_node **link,
+				  struct ptree_stash *stash)
+{
+	struct ptree_node *node = *link, *copy;
+
+	if (ptree_node_alone(node))
+		return node;
+	copy = node_copy(node, stash);
+	if (unlikely(!copy))
+		return NULL;
+	*link = copy;
+	/* The others may all have left meanwhile. */
+	if (unlikely(ptree_ref_drop(&node->refs))) {
+		children_put(node, ptree_width(node->level));
+		ptree_node_free(node);
+	}
+	return copy;
+}
+
+/**
+ * ptree_trim() - make the root the smallest node that covers the content
+ * @tree: the tree
+ *
+ * Context: The owner of the tree excludes everybody else from it.
+ */
+void ptree_trim(struct ptree *tree)
+{
+	struct ptree_node *root = tree->root;
+	unsigned int slot;
+
+	if (!root) {
+		tree->prefix = 0;
+		tree->level = 0;
+		return;
+	}
+	while (tree->level && root->nr == 1 && ptree_node_alone(root)) {
+		for (slot = 0; !root->child[slot]; slot++)
+			;
+		tree->root = root->child[slot];
+		tree->prefix |= (u64)slot << ptree_shift(tree->level);
+		tree->level--;
+		ptree_node_free(root);
+		root = tree->root;
+	}
+}
+
+/* Put nodes above the root until it covers @index. */
+static int tree_grow(struct ptree *tree, u64 index, struct ptree_stash *stash)
+{
+	struct ptree_node *root = tree->root, *node;
+	unsigned int level, slot;
+
+	if (!root) {
+		tree->prefix = index & ~ptree_span_mask(0);
+		return 0;
+	}
+	do {
+		level = tree->level + 1;
+		node = node_alloc_empty(level, stash);
+		if (!node)
+			return -ENOMEM;
+		slot = ptree_offset(tree->prefix, level);
+		node->child[slot] = root;
+		node->nr = 1;
+		node->pages = root->pages;
+		if (root->marks)
+			node->marks = BIT_ULL(slot);
+		tree->root = node;
+		tree->level = level;
+		tree->prefix &= ~ptree_span_mask(level);
+		root = node;
+	} while (!ptree_covers(tree, index));
+	return 0;
+}
+
+/* Remove the empty nodes of a path, from @level up. */
+static void path_prune(struct ptree *tree, struct ptree_node **path,
+		       unsigned int level, u64 index)
+{
+	for (; level <= tree->level && !path[level]->nr; level++) {
+		ptree_node_free(path[level]);
+		if (level == tree->level)
+			tree->root = NULL;
+		else
+			ptree_slot_cleared(path[level + 1],
+					   ptree_offset(index, level + 1));
+	}
+	ptree_trim(tree);
+}
+
+/* Behind @link, a slot of @parent, is no node of ours yet. */
+static noinline struct ptree_node *
+link_own(struct ptree_node **link, struct ptree_node *parent,
+	 unsigned int level, struct ptree_stash *stash)
+{
+	struct ptree_node *node;
+
+	if (*link)
+		return ptree_node_own(link, stash);
+	node = node_alloc_empty(level, stash);
+	if (likely(node)) {
+		*link = node;
+		if (parent)
+			parent->nr++;
+	}
+	return node;
+}
+
+/*
+ * One slot for writing
+ */
+
+/**
+ * ptree_cursor_open() - make the path to a slot exclusive
+ * @cursor: the cursor, filled in
+ * @tree: the tree
+ * @index: the slot, at most PTREE_MAX_INDEX
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * The slot may be empty, and its descriptor may be shared.
+ *
+ * Context: The owner of the tree excludes everybody else from it until
+ * ptree_cursor_close().
+ * Return: 0 or -ENOMEM; the content is the same in both cases, and nothing has
+ * to be closed in the second.
+ */
+int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
+		      u64 index, struct ptree_stash *stash)
+{
+	struct ptree_node *node = NULL, **link = &tree->root;
+	unsigned int level = tree->level;
+
+	if (unlikely(!tree->root || !ptree_covers(tree, index))) {
+		if (tree_grow(tree, index, stash)) {
+			ptree_trim(tree);
+			return -ENOMEM;
+		}
+		level = tree->level;
+	}
+	for (;;) {
+		if (unlikely(!*link || !ptree_node_alone(*link))) {
+			node = link_own(link, node, level, stash);
+			if (!node)
+				goto err_prune;
+		} else {
+			node = *link;
+		}
+		cursor->path[level] = node;
+		if (!level)
+			break;
+		link = &node->child[ptree_offset(index, level)];
+		level--;
+	}
+	cursor->tree = tree;
+	cursor->index = index;
+	cursor->slot = &node->desc[index & (PTREE_LEAF_SLOTS - 1)];
+	return 0;
+
+err_prune:
+	path_prune(tree, cursor->path, level + 1, index);
+	return -ENOMEM;
+}
+
+/**
+ * ptree_cursor_close() - be done with a cursor
+ * @cursor: the cursor
+ *
+ * Context: As ptree_cursor_open().
+ */
+void ptree_cursor_close(struct ptree_cursor *cursor)
+{
+	if (unlikely(!*cursor->slot))
+		path_prune(cursor->tree, cursor->path, 0, cursor->index);
+}
+
+/* The slot becomes empty, or no longer is: @delta says so to the whole path. */
+static void cursor_count(struct ptree_cursor *cursor, int delta)
+{
+	unsigned int level, top = cursor->tree->level;
+
+	cursor->path[0]->nr += delta;
+	for (level = 0; level <= top; level++)
+		cursor->path[level]->pages += delta;
+}
+
+static void cursor_unmark(struct ptree_cursor *cursor)
+{
+	unsigned int level, top = cursor->tree->level;
+	struct ptree_node *node;
+
+	for (level = 0; level <= top; level++) {
+		node = cursor->path[level];
+		node->marks &= ~BIT_ULL(ptree_offset(cursor->index, level));
+		if (node->marks)
+			break;
+	}
+}
+
+/**
+ * ptree_cursor_store() - change the slot
+ * @cursor: the cursor
+ * @desc: what goes in, with a count of the caller's, or NULL to empty the slot
+ *
+ * A mark of the slot stays unless the slot becomes empty.
+ *
+ * Context: As ptree_cursor_open(). Cannot fail.
+ * Return: what was in the slot, with its count, or NULL.
+ */
+struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
+				      struct ptree_desc *desc)
+{
+	struct ptree_desc *old = *cursor->slot;
+
+	*cursor->slot = desc;
+	if (!old && desc) {
+		cursor_count(cursor, 1);
+	} else if (old && !desc) {
+		cursor_count(cursor, -1);
+		cursor_unmark(cursor);
+	}
+	return old;
+}
+
+/**
+ * ptree_cursor_mark() - note that a writable PTE may exist
+ * @cursor: the cursor; the slot's descriptor is there and exclusive
+ *
+ * Context: As ptree_cursor_open().
+ */
+void ptree_cursor_mark(struct ptree_cursor *cursor)
+{
+	unsigned int level, top = cursor->tree->level;
+	struct ptree_node *node;
+	u64 bit;
+
+	for (level = 0; level <= top; level++) {
+		node = cursor->path[level];
+		bit = BIT_ULL(ptree_offset(cursor->index, level));
+		if (node->marks & bit)
+			break;
+		node->marks |= bit;
+	}
+}
+
+/**
+ * ptree_cursor_marked() - whether the slot has a mark
+ * @cursor: the cursor
+ *
+ * Context: As ptree_cursor_open().
+ * Return: true if it has.
+ */
+bool ptree_cursor_marked(const struct ptree_cursor *cursor)
+{
+	return cursor->path[0]->marks &
+	       BIT_ULL(cursor->index & (PTREE_LEAF_SLOTS - 1));
+}
