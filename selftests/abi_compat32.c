@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every ioctl from a program of 32 bits, on a kernel of 64: the structs have
+ * the same layout (abi_layout.h, compiled here with -m32) and the same
+ * meaning, so that compat_ioctl has nothing to translate but the pointer.
+ */
+#include "vmo.h"
+#include "abi_layout.h"
+#include "kselftest_harness.h"
+
+static_assert(sizeof(void *) == 4, "build with -m32");
+
+FIXTURE(compat) {
+	int dev, vmo;
+};
+
+FIXTURE_SETUP(compat)
+{
+	self->dev = vmo_device();
+	ASSERT_LE(0, self->dev);
+	self->vmo = vmo_create(self->dev, 4 * PG, COWVMO_CREATE_RESIZABLE,
+			       "compat");
+	ASSERT_LE(0, self->vmo);
+	ASSERT_EQ(0, pat_fill(self->vmo, 0, 1));
+	ASSERT_EQ(0, pat_fill(self->vmo, 3, 4));
+}
+
+FIXTURE_TEARDOWN(compat)
+{
+	EXPECT_EQ(0, close(self->vmo));
+	EXPECT_EQ(0, close(self->dev));
+	EXPECT_EQ(0, vmo_validate());
+}
+
+/* The table abi_names reads: each ioctl, and where it belongs */
+static const struct {
+	unsigned int cmd, size;
+	bool on_device;
+} table[] = {
+	{ .cmd = COWVMO_IOC_QUERY, .on_device = true,
+	  .size = sizeof(struct cowvmo_query) },
+	{ .cmd = COWVMO_IOC_CREATE, .on_device = true,
+	  .size = sizeof(struct cowvmo_create) },
+	{ .cmd = COWVMO_IOC_CREATE_CHILD,
+	  .size = sizeof(struct cowvmo_create_child) },
+	{ .cmd = COWVMO_IOC_OP_RANGE,
+	  .size = sizeof(struct cowvmo_op_range) },
+	{ .cmd = COWVMO_IOC_SET_SIZE,
+	  .size = sizeof(struct cowvmo_set_size) },
+	{ .cmd = COWVMO_IOC_SET_STREAM_SIZE,
+	  .size = sizeof(struct cowvmo_set_stream_size) },
+	{ .cmd = COWVMO_IOC_GET_INFO,
+	  .size = sizeof(struct cowvmo_get_info) },
+	{ .cmd = COWVMO_IOC_SET_NAME,
+	  .size = sizeof(struct cowvmo_set_name) },
+};
+
+static int call(int fd, unsigned int cmd, void *arg)
+{
+	return vmo_ret(ioctl(fd, cmd, arg));
+}
+
+TEST_F(compat, errors)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		int right = table[i].on_device ? self->dev : self->vmo;
+		int wrong = table[i].on_device ? self->vmo : self->dev;
+		__u32 arg[64] = { table[i].size - 1 };
+
+		EXPECT_EQ(-EINVAL, call(right, table[i].cmd, arg));
+		arg[0] = table[i].size + 8;
+		arg[table[i].size / 4] = 1;
+		EXPECT_EQ(-E2BIG, call(right, table[i].cmd, arg));
+		EXPECT_EQ(-EFAULT, call(right, table[i].cmd, NULL));
+		/* The top of a 32-bit program's own half, and beyond */
+		EXPECT_EQ(-EFAULT, call(right, table[i].cmd,
+					(void *)0xfffff000));
+		EXPECT_EQ(-ENOTTY, call(wrong, table[i].cmd, arg));
+	}
+	EXPECT_EQ(0, pat_check(self->vmo, 0, 1));
+}
+
+TEST_F(compat, query)
+{
+	struct cowvmo_query query = { .size = sizeof(query) };
+
+	EXPECT_EQ(0, call(self->dev, COWVMO_IOC_QUERY, &query));
+	EXPECT_EQ(COWVMO_ABI_VERSION, query.out_abi_version);
+	EXPECT_EQ(PG, query.out_page_size);
+	EXPECT_EQ(VMO_MAX, query.out_max_size);
+}
+
+/* Sizes that need more than 32 bits arrive whole. */
+TEST_F(compat, create)
+{
+	struct cowvmo_get_info info;
+	int fd = vmo_create(self->dev, (1ULL << 40) + 7, 0, "wide");
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, vmo_info(fd, &info, COWVMO_INFO_MEMORY));
+	EXPECT_EQ((1ULL << 40) + PG, info.out_vmo_size);
+	EXPECT_EQ((1ULL << 40) + 7, info.out_stream_size);
+	EXPECT_STREQ("wide", info.out_name);
+	EXPECT_EQ(0, pat_fill(fd, (1ULL << 28) - 1, 9));
+	EXPECT_EQ(0, pat_check(fd, (1ULL << 28) - 1, 9));
+	EXPECT_EQ(PG, vmo_populated(fd));
+	EXPECT_EQ(-ERANGE, vmo_create(self->dev, VMO_MAX + 1, 0, NULL));
+	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(compat, create_child)
+{
+	int fd = vmo_child(self->vmo, 0, 3 * PG, 1ULL << 33);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(1ULL << 33, vmo_size(fd));
+	EXPECT_EQ(0, pat_check(fd, 0, 4));
+	EXPECT_EQ(0, pat_fill(self->vmo, 3, 5));
+	EXPECT_EQ(0, pat_check(fd, 0, 4));
+	EXPECT_EQ(vmo_id(self->vmo), vmo_parent(fd));
+	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(compat, op_range)
+{
+	__u64 done = 0;
+
+	EXPECT_EQ(0, vmo_op(self->vmo, COWVMO_OP_COMMIT, 0, 4 * PG, &done));
+	EXPECT_EQ(4 * PG, done);
+	EXPECT_EQ(4 * PG, vmo_populated(self->vmo));
+	EXPECT_EQ(0, vmo_op(self->vmo, COWVMO_OP_ZERO, 3 * PG, PG, &done));
+	EXPECT_EQ(PG, done);
+	EXPECT_EQ(0, zero_check(self->vmo, 3));
+	EXPECT_EQ(-ERANGE, vmo_op(self->vmo, COWVMO_OP_ZERO, 1ULL << 32, PG,
+				  &done));
+	EXPECT_EQ(0, vmo_decommit(self->vmo, 0, 4 * PG));
+	EXPECT_EQ(0, vmo_populated(self->vmo));
+}
+
+TEST_F(compat, sizes)
+{
+	EXPECT_EQ(0, vmo_set_size(self->vmo, (1ULL << 35) + 1));
+	EXPECT_EQ((1ULL << 35) + PG, vmo_size(self->vmo));
+	EXPECT_EQ(0, vmo_set_stream_size(self->vmo, (1ULL << 34) + 3));
+	EXPECT_EQ((1ULL << 34) + 3, vmo_stream(self->vmo));
+	EXPECT_EQ((1LL << 34) + 3, lseek(self->vmo, 0, SEEK_END));
+}
+
+TEST_F(compat, set_name)
+{
+	struct cowvmo_get_info info;
+
+	EXPECT_EQ(0, vmo_set_name(self->vmo, "other"));
+	EXPECT_EQ(0, vmo_info(self->vmo, &info, 0));
+	EXPECT_STREQ("other", info.out_name);
+	EXPECT_EQ(-EINVAL,
+		  vmo_set_name(self->vmo, "0123456789abcdef0123456789abcdef"));
+}
+
+TEST_F(compat, mapping)
+{
+	void *mem = vmo_map(self->vmo, 3 * PG, PG, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(NULL, mem);
+	EXPECT_EQ(0, pat_mem_check(mem, 4));
+	pat_mem_fill(mem, 6);
+	EXPECT_EQ(0, pat_check(self->vmo, 3, 6));
+	EXPECT_EQ(0, munmap(mem, PG));
+}
+
+TEST_HARNESS_MAIN

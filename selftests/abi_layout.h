@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The layout of every struct of the ABI, written down once more: a change of
+ * the header that moves a member breaks the build, for 32 and 64 bits, in C
+ * and in C++.
+ */
+#ifndef COWVMO_SELFTEST_ABI_LAYOUT_H
+#define COWVMO_SELFTEST_ABI_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <linux/cowvmo.h>
+
+#define ABI_ASSERT(cond)	static_assert(cond, #cond)
+
+#define ABI_SIZE(type, bytes) \
+	ABI_ASSERT(sizeof(struct type) == (bytes))
+#define ABI_AT(type, member, offset) \
+	ABI_ASSERT(offsetof(struct type, member) == (offset))
+
+ABI_ASSERT(COWVMO_NAME_LEN == 32);
+ABI_ASSERT(COWVMO_IOC_TYPE == 0xD9);
+
+ABI_ASSERT(COWVMO_IOC_QUERY == 0xD900);
+ABI_ASSERT(COWVMO_IOC_CREATE == 0xD901);
+ABI_ASSERT(COWVMO_IOC_CREATE_CHILD == 0xD940);
+ABI_ASSERT(COWVMO_IOC_OP_RANGE == 0xD941);
+ABI_ASSERT(COWVMO_IOC_SET_SIZE == 0xD942);
+ABI_ASSERT(COWVMO_IOC_SET_STREAM_SIZE == 0xD943);
+ABI_ASSERT(COWVMO_IOC_GET_INFO == 0xD944);
+ABI_ASSERT(COWVMO_IOC_SET_NAME == 0xD945);
+
+ABI_SIZE(cowvmo_query, 24);
+ABI_AT(cowvmo_query, size, 0);
+ABI_AT(cowvmo_query, flags, 4);
+ABI_AT(cowvmo_query, out_abi_version, 8);
+ABI_AT(cowvmo_query, out_page_size, 12);
+ABI_AT(cowvmo_query, out_max_size, 16);
+
+ABI_SIZE(cowvmo_create, 48);
+ABI_AT(cowvmo_create, size, 0);
+ABI_AT(cowvmo_create, flags, 4);
+ABI_AT(cowvmo_create, vmo_size, 8);
+ABI_AT(cowvmo_create, name, 16);
+
+ABI_SIZE(cowvmo_create_child, 32);
+ABI_AT(cowvmo_create_child, size, 0);
+ABI_AT(cowvmo_create_child, type, 4);
+ABI_AT(cowvmo_create_child, flags, 8);
+ABI_AT(cowvmo_create_child, reserved, 12);
+ABI_AT(cowvmo_create_child, offset, 16);
+ABI_AT(cowvmo_create_child, length, 24);
+
+ABI_SIZE(cowvmo_op_range, 32);
+ABI_AT(cowvmo_op_range, size, 0);
+ABI_AT(cowvmo_op_range, op, 4);
+ABI_AT(cowvmo_op_range, offset, 8);
+ABI_AT(cowvmo_op_range, length, 16);
+ABI_AT(cowvmo_op_range, out_done, 24);
+
+ABI_SIZE(cowvmo_set_size, 16);
+ABI_AT(cowvmo_set_size, size, 0);
+ABI_AT(cowvmo_set_size, flags, 4);
+ABI_AT(cowvmo_set_size, vmo_size, 8);
+
+ABI_SIZE(cowvmo_set_stream_size, 16);
+ABI_AT(cowvmo_set_stream_size, size, 0);
+ABI_AT(cowvmo_set_stream_size, flags, 4);
+ABI_AT(cowvmo_set_stream_size, stream_size, 8);
+
+ABI_SIZE(cowvmo_get_info, 128);
+ABI_AT(cowvmo_get_info, size, 0);
+ABI_AT(cowvmo_get_info, want, 4);
+ABI_AT(cowvmo_get_info, out_flags, 8);
+ABI_AT(cowvmo_get_info, out_reserved, 12);
+ABI_AT(cowvmo_get_info, out_vmo_size, 16);
+ABI_AT(cowvmo_get_info, out_stream_size, 24);
+ABI_AT(cowvmo_get_info, out_id, 32);
+ABI_AT(cowvmo_get_info, out_parent_id, 40);
+ABI_AT(cowvmo_get_info, out_num_children, 48);
+ABI_AT(cowvmo_get_info, out_populated_bytes, 56);
+ABI_AT(cowvmo_get_info, out_private_bytes, 64);
+ABI_AT(cowvmo_get_info, out_scaled_bytes, 72);
+ABI_AT(cowvmo_get_info, out_scaled_fraction, 80);
+ABI_AT(cowvmo_get_info, out_metadata_bytes, 88);
+ABI_AT(cowvmo_get_info, out_name, 96);
+
+ABI_SIZE(cowvmo_set_name, 40);
+ABI_AT(cowvmo_set_name, size, 0);
+ABI_AT(cowvmo_set_name, flags, 4);
+ABI_AT(cowvmo_set_name, name, 8);
+
+ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
+ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);
+ABI_ASSERT(COWVMO_CHILD_SNAPSHOT == 1);
+ABI_ASSERT(COWVMO_OP_COMMIT == 1);
+ABI_ASSERT(COWVMO_OP_DECOMMIT == 2);
+ABI_ASSERT(COWVMO_OP_ZERO == 3);
+ABI_ASSERT(COWVMO_INFO_MEMORY == 1);
+ABI_ASSERT(COWVMO_INFO_RESIZABLE == 1);
+ABI_ASSERT(COWVMO_INFO_COW_CLONE == 2);
+ABI_ASSERT(COWVMO_INFO_IMMUTABLE == 4);
+ABI_ASSERT(COWVMO_INFO_READ_ONLY_FD == 8);
+
+#endif /* COWVMO_SELFTEST_ABI_LAYOUT_H */
