@@ -438,6 +438,18 @@ static struct ptree_node *node_copy(const struct ptree_node *node,
 	return copy;
 }
 
+/*
+ * Leave @node, whose children we have all counted for ourselves. The others
+ * may have left meanwhile.
+ */
+static void node_leave(struct ptree_node *node)
+{
+	if (unlikely(ptree_ref_drop(&node->refs))) {
+		children_put(node, ptree_width(node->level));
+		ptree_node_free(node);
+	}
+}
+
 /**
  * ptree_node_own() - make a node exclusive whose parents already are
  * @link: what points at it
@@ -457,11 +469,7 @@ struct ptree_node *ptree_node_own(struct ptree_node **link,
 	if (unlikely(!copy))
 		return NULL;
 	*link = copy;
-	/* The others may all have left meanwhile. */
-	if (unlikely(ptree_ref_drop(&node->refs))) {
-		children_put(node, ptree_width(node->level));
-		ptree_node_free(node);
-	}
+	node_leave(node);
 	return copy;
 }
 
@@ -481,13 +489,14 @@ void ptree_trim(struct ptree *tree)
 		tree->level = 0;
 		return;
 	}
-	while (tree->level && root->nr == 1 && ptree_node_alone(root)) {
+	while (tree->level && root->nr == 1) {
 		for (slot = 0; !root->child[slot]; slot++)
 			;
 		tree->root = root->child[slot];
 		tree->prefix |= (u64)slot << ptree_shift(tree->level);
 		tree->level--;
-		ptree_node_free(root);
+		atomic_inc(&tree->root->refs);
+		node_leave(root);
 		root = tree->root;
 	}
 }

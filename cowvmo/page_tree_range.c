@@ -581,12 +581,13 @@ void ptree_for_each_marked_run(const struct ptree *tree, u64 first, u64 last,
 			mark_run_leaf(&run, walk.at, walk.todo[0]);
 			walk.todo[0] = 0;
 		}
-		if (walk.todo[walk.level])
+		if (walk.todo[walk.level]) {
 			mark_walk_down(&walk);
-		else if (walk.level == tree->level)
+			continue;
+		}
+		if (walk.level == tree->level)
 			break;
-		else
-			mark_walk_up(&walk);
+		mark_walk_up(&walk);
 	}
 	if (run.end)
 		fn(run.first, run.end - 1, arg);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every difference between the kernels that cowvmo builds on: the only place
+ * with version tests.
+ */
+#ifndef COWVMO_COMPAT_H
+#define COWVMO_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void cowvmo_vm_flags_set(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+	vma->vm_flags |= flags;
+}
+
+/* What inode operations are given to map owners with. */
+#define cowvmo_idmap struct user_namespace
+#else
+static inline void cowvmo_vm_flags_set(struct vm_area_struct *vma,
+				       unsigned long flags)
+{
+	vm_flags_set(vma, flags);
+}
+
+#define cowvmo_idmap struct mnt_idmap
+#endif
+
+static inline void cowvmo_fillattr(cowvmo_idmap *idmap, u32 request_mask,
+				   struct inode *inode, struct kstat *stat)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	generic_fillattr(idmap, inode, stat);
+#else
+	generic_fillattr(idmap, request_mask, inode, stat);
+#endif
+}
+
+/* Neither pte_mkwrite() with a VMA nor its old form is there on both. */
+static inline pte_t cowvmo_pte_mkwrite(pte_t pte)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return pte_mkwrite(pte);
+#else
+	return pte_mkwrite_novma(pte);
+#endif
+}
+
+/* The order-0 pages of a VMO: one of these is inline, the other is not. */
+static inline int cowvmo_page_mapcount(struct page *page)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return page_mapcount(page);
+#else
+	return folio_mapcount(page_folio(page));
+#endif
+}
+
+#endif /* COWVMO_COMPAT_H */

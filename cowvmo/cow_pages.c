@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a VMO's content is, and every way to change it.
+ *
+ * A page is written in place when only this VMO reaches it, and copied
+ * otherwise. "Only this VMO" is a question to the tree - is the path to the
+ * page exclusive? - and, if the VMO has ever had relatives, to the page: a
+ * relative that is gone by now may have handed it to a pipe or a device that
+ * still reads it. A marked page has passed that test since the last snapshot.
+ *
+ * Locking: each function takes vmo->lock for writing unless its name ends in
+ * _locked. Content that is cut off is freed after the lock is dropped, under
+ * family->counts for reading, so that queries never see half of it gone.
+ * When memory cannot be had without waiting, the lock is dropped, the reserve
+ * filled, and everything looked up again.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/sched/signal.h>
+
+#include "compat.h"
+#include "cowvmo.h"
+#include "trace.h"
+
+/* Pages per hold of the lock in long operations. */
+#define COW_BATCH	64
+
+static int check_range(const struct cowvmo *vmo, u64 offset, u64 length)
+{
+	u64 size = vmo_size(vmo);
+
+	return offset > size || length > size - offset ? -ERANGE : 0;
+}
+
+/*
+ * May the page be written where it is? Removes the VMO's own PTEs where only
+ * that can tell.
+ */
+static bool may_write_in_place(struct cowvmo *vmo, u64 pgoff,
+			       const struct ptree_cursor *cursor,
+			       struct cow_write *write)
+{
+	struct ptree_desc *desc = ptree_cursor_desc(cursor);
+	unsigned int caller_refs;
+
+	if (!ptree_desc_exclusive(desc))
+		return false;
+	if (!vmo->shared_once || ptree_cursor_marked(cursor))
+		return true;
+
+	caller_refs = write->mapped_page == desc->page;
+	if (!cowvmo_page_is_held(desc->page, caller_refs))
+		return true;
+	if (!cowvmo_page_mapcount(desc->page))
+		return false;
+	cowvmo_unmap_page(vmo, pgoff);
+	write->unmapped = true;
+	return !cowvmo_page_is_held(desc->page, caller_refs);
+}
+
+/* A page with the content of @old, or zeros, and a descriptor for it. */
+static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
+				      struct page *old)
+{
+	struct page *page = cow_reserve_page(reserve, old ? 0 : __GFP_ZERO);
+	struct ptree_desc *desc;
+
+	if (!page)
+		return NULL;
+	desc = ptree_desc_alloc(&reserve->stash, index, page);
+	if (!desc) {
+		cowvmo_page_free(page);
+		return NULL;
+	}
+	if (old)
+		copy_highpage(page, old);
+	return desc;
+}
+
+/* Puts a page of the VMO's own in the slot, with equal content. */
+static int replace_page(struct cowvmo *vmo, u64 pgoff,
+			struct ptree_cursor *cursor, struct cow_write *write,
+			struct cow_reserve *reserve)
+{
+	struct ptree_desc *old = ptree_cursor_desc(cursor);
+	struct ptree_desc *new;
+
+	if (old && PageHWPoison(old->page))
+		return -EHWPOISON;
+	new = new_content(reserve, cursor->index, old ? old->page : NULL);
+	if (!new)
+		return -ENOMEM;
+	ptree_cursor_store(cursor, new);
+	write->page = new->page;
+	write->unmapped = true;
+
+	if (!old) {
+		if (cowvmo_zero_mapped(vmo, pgoff))
+			cowvmo_unmap_page(vmo, pgoff);
+		return 0;
+	}
+	trace_cowvmo_copy(vmo->id, pgoff);
+	if (cowvmo_page_mapcount(old->page))
+		cowvmo_unmap_page(vmo, pgoff);
+	ptree_desc_put(old);
+	return 0;
+}
+
+/**
+ * cow_write_page() - a page that may be written in place
+ * @vmo: the VMO
+ * @pgoff: which page; within the size
+ * @write: what is wanted, and the answer
+ * @reserve: memory for when none can be had without waiting
+ *
+ * Forks a shared page, makes one where there is none.
+ *
+ * Context: the caller holds vmo->lock for writing.
+ * Return: 0; -ENOMEM: the caller drops the lock, fills @reserve and starts
+ * again; -EHWPOISON: the page to copy is damaged. After an error the content
+ * is as it was.
+ */
+int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
+		   struct cow_reserve *reserve)
+{
+	struct ptree_cursor cursor;
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
+				&reserve->stash);
+	if (err)
+		return err;
+	write->unmapped = false;
+	if (ptree_cursor_desc(&cursor) &&
+	    may_write_in_place(vmo, pgoff, &cursor, write))
+		write->page = ptree_cursor_desc(&cursor)->page;
+	else
+		err = replace_page(vmo, pgoff, &cursor, write, reserve);
+	if (!err && write->mark)
+		ptree_cursor_mark(&cursor);
+	ptree_cursor_close(&cursor);
+	return err;
+}
+
+/**
+ * cow_drop_page() - undo cow_write_page() beyond the end of a VMO
+ * @vmo: the VMO
+ * @pgoff: the page, just made, mapped by nobody
+ *
+ * Context: the caller holds vmo->lock for writing.
+ */
+void cow_drop_page(struct cowvmo *vmo, u64 pgoff)
+{
+	struct ptree_stash none = {};
+	struct ptree_cursor cursor;
+
+	lockdep_assert_held_write(&vmo->lock);
+	/* The path is exclusive: no memory is needed. */
+	if (WARN_ON_ONCE(ptree_cursor_open(&cursor, &vmo->tree,
+					   vmo->base + pgoff, &none)))
+		return;
+	ptree_desc_put(ptree_cursor_store(&cursor, NULL));
+	ptree_cursor_close(&cursor);
+}
+
+/* Gives the VMO a page of its own; who else holds it does not matter. */
+static int commit_page_locked(struct cowvmo *vmo, u64 pgoff,
+			      struct cow_reserve *reserve)
+{
+	struct cow_write write = {};
+	struct ptree_cursor cursor;
+	struct ptree_desc *desc;
+	int err;
+
+	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
+				&reserve->stash);
+	if (err)
+		return err;
+	desc = ptree_cursor_desc(&cursor);
+	if (!desc || !ptree_desc_exclusive(desc))
+		err = replace_page(vmo, pgoff, &cursor, &write, reserve);
+	ptree_cursor_close(&cursor);
+	return err;
+}
+
+static int commit_batch(struct cowvmo *vmo, u64 *pgoff, u64 last,
+			struct cow_reserve *reserve)
+{
+	unsigned int n;
+	int err = 0;
+
+	down_write(&vmo->lock);
+	for (n = 0; n < COW_BATCH && *pgoff <= last; n++) {
+		/* Shrunk meanwhile: the rest is not there to commit. */
+		if (*pgoff >= vmo->nr_pages) {
+			*pgoff = last + 1;
+			break;
+		}
+		err = commit_page_locked(vmo, *pgoff, reserve);
+		if (err)
+			break;
+		++*pgoff;
+	}
+	up_write(&vmo->lock);
+	return err;
+}
+
+static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last)
+{
+	struct cow_reserve reserve;
+	int err = 0;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	while (!err && *pgoff <= last) {
+		err = commit_batch(vmo, pgoff, last, &reserve);
+		if (err == -ENOMEM)
+			err = cow_reserve_fill(&reserve);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/**
+ * cow_commit() - give every page of a range memory of its own
+ * @vmo: the VMO
+ * @offset: first byte
+ * @length: number of bytes; the range is rounded outward to pages
+ * @done: bytes of the range that are done, also after an error
+ *
+ * Context: may sleep.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
+{
+	u64 pgoff = offset >> PAGE_SHIFT;
+	int err;
+
+	*done = 0;
+	down_read(&vmo->lock);
+	err = check_range(vmo, offset, length);
+	up_read(&vmo->lock);
+	if (err || !length)
+		return err;
+
+	err = commit_pages(vmo, &pgoff, (offset + length - 1) >> PAGE_SHIFT);
+	if (pgoff << PAGE_SHIFT > offset)
+		*done = min((pgoff << PAGE_SHIFT) - offset, length);
+	return err;
+}
+
+/*
+ * Cuts pages out of the tree and out of all mappings. @even_cows as in
+ * cowvmo_unmap().
+ */
+static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
+			bool even_cows, struct cow_reserve *reserve,
+			struct ptree_dead *dead)
+{
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	err = ptree_erase(&vmo->tree, vmo->base + first, vmo->base + last,
+			  &reserve->stash, dead);
+	if (!err)
+		cowvmo_unmap(vmo, first, last, even_cows);
+	return err;
+}
+
+/**
+ * cow_decommit() - free the memory of a range
+ * @vmo: the VMO
+ * @offset: first byte
+ * @length: number of bytes
+ *
+ * Context: may sleep.
+ * Return: 0, -ERANGE, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
+ */
+int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length)
+{
+	bool relatives = cowvmo_has_relatives(vmo);
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+again:
+	down_write(&vmo->lock);
+	err = check_range(vmo, offset, length);
+	if (err || !length)
+		goto out;
+	err = -EOPNOTSUPP;
+	if (relatives)
+		goto out;
+	err = -EINVAL;
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(length))
+		goto out;
+	err = erase_locked(vmo, offset >> PAGE_SHIFT,
+			   (offset + length - 1) >> PAGE_SHIFT, false,
+			   &reserve, &dead);
+	if (err == -ENOMEM) {
+		up_write(&vmo->lock);
+		err = cow_reserve_fill(&reserve);
+		if (!err)
+			goto again;
+		goto out_counts;
+	}
+out:
+	up_write(&vmo->lock);
+out_counts:
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+static bool reads_zero(struct page *page, unsigned int from, unsigned int to)
+{
+	void *addr = kmap_local_page(page);
+	bool zero = !memchr_inv(addr + from, 0, to - from);
+
+	kunmap_local(addr);
+	return zero;
+}
+
+/* Zeroes bytes [@from, @to) of a page. */
+static int zero_part_locked(struct cowvmo *vmo, u64 pgoff, unsigned int from,
+			    unsigned int to, struct cow_reserve *reserve)
+{
+	struct cow_write write = {};
+	struct ptree_desc *desc;
+	int err;
+
+	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
+	if (!desc || reads_zero(desc->page, from, to))
+		return 0;
+	err = cow_write_page(vmo, pgoff, &write, reserve);
+	if (!err)
+		zero_user_segment(write.page, from, to);
+	return err;
+}
+
+/*
+ * One step of zeroing [@pos, @end): up to the end of the first page if that
+ * is only a part of it, else all whole pages. Advances @pos.
+ */
+static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
+			    struct cow_reserve *reserve,
+			    struct ptree_dead *dead)
+{
+	unsigned int from = offset_in_page(*pos);
+	u64 pgoff = *pos >> PAGE_SHIFT;
+	u64 page_end = (pgoff + 1) << PAGE_SHIFT;
+	u64 next;
+	int err;
+
+	if (from || end < page_end) {
+		next = min(end, page_end);
+		err = zero_part_locked(vmo, pgoff, from,
+				       from + (next - *pos), reserve);
+	} else {
+		next = round_down(end, PAGE_SIZE);
+		err = erase_locked(vmo, pgoff, (next >> PAGE_SHIFT) - 1,
+				   false, reserve, dead);
+	}
+	if (!err)
+		*pos = next;
+	return err;
+}
+
+/* Zeroes [*@pos, @end) as far as the VMO reaches, and reports progress. */
+static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err = 0;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	while (!err && *pos < end) {
+		down_write(&vmo->lock);
+		if (*pos >= vmo_size(vmo))
+			*pos = end;
+		else
+			err = zero_step_locked(vmo, pos,
+					       min(end, vmo_size(vmo)),
+					       &reserve, &dead);
+		up_write(&vmo->lock);
+		if (err == -ENOMEM)
+			err = cow_reserve_fill(&reserve);
+	}
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/**
+ * cow_zero() - make a range read zero, free its whole pages
+ * @vmo: the VMO
+ * @offset: first byte
+ * @length: number of bytes
+ * @done: bytes of the range that are done, also after an error
+ *
+ * Context: may sleep.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
+{
+	u64 pos = offset;
+	int err;
+
+	*done = 0;
+	down_read(&vmo->lock);
+	err = check_range(vmo, offset, length);
+	up_read(&vmo->lock);
+	if (err || !length)
+		return err;
+	err = zero_range(vmo, &pos, offset + length);
+	*done = pos - offset;
+	return err;
+}
+
+static int check_new_size(const struct cowvmo *vmo, u64 size)
+{
+	u64 pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+
+	if (size > COWVMO_MAX_SIZE)
+		return -ERANGE;
+	if (vmo->base + pages > PTREE_MAX_INDEX + 1)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Everything that can fail comes first, and leaves equal content: the page
+ * whose tail will be zeroed becomes the VMO's own, then the cut.
+ */
+static int resize_locked(struct cowvmo *vmo, u64 size,
+			 struct cow_reserve *reserve, struct ptree_dead *dead)
+{
+	u64 pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+	unsigned int tail = offset_in_page(size);
+	struct cow_write write = {};
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	err = check_new_size(vmo, size);
+	if (err)
+		return err;
+	if (tail && pages <= vmo->nr_pages &&
+	    ptree_lookup(&vmo->tree, vmo->base + pages - 1)) {
+		err = cow_write_page(vmo, pages - 1, &write, reserve);
+		if (err)
+			return err;
+	}
+	if (pages < vmo->nr_pages) {
+		err = erase_locked(vmo, pages, vmo->nr_pages - 1, true,
+				   reserve, dead);
+		if (err)
+			return err;
+	}
+	if (write.page)
+		zero_user_segment(write.page, tail, PAGE_SIZE);
+	vmo->nr_pages = pages;
+	i_size_write(&vmo->inode, size);
+	return 0;
+}
+
+/**
+ * cow_resize() - change a VMO's size and stream size
+ * @vmo: a resizable VMO
+ * @size: new size in bytes
+ *
+ * Context: may sleep; the caller holds the inode's lock.
+ * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
+ * because of where its ancestors' ranges began; -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int cow_resize(struct cowvmo *vmo, u64 size)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	do {
+		down_write(&vmo->lock);
+		err = resize_locked(vmo, size, &reserve, &dead);
+		up_write(&vmo->lock);
+		if (err != -ENOMEM)
+			break;
+		err = cow_reserve_fill(&reserve);
+	} while (!err);
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/**
+ * cow_set_stream_size() - change where the stream ends
+ * @vmo: the VMO
+ * @size: new stream size in bytes, within the VMO's size
+ *
+ * Context: may sleep; the caller holds the inode's lock, so that the stream
+ * size is stable.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ */
+int cow_set_stream_size(struct cowvmo *vmo, u64 size)
+{
+	u64 old, pos, end;
+	int err;
+
+	down_read(&vmo->lock);
+	old = i_size_read(&vmo->inode);
+	end = vmo_size(vmo);
+	up_read(&vmo->lock);
+	if (size > end)
+		return -ERANGE;
+	if (size == old)
+		return 0;
+
+	pos = min(old, size);
+	err = zero_range(vmo, &pos, end);
+	if (err)
+		return err;
+	down_write(&vmo->lock);
+	i_size_write(&vmo->inode, size);
+	up_write(&vmo->lock);
+	return 0;
+}
+
+/**
+ * cow_clear() - drop all content of a VMO that nobody can reach any more
+ * @vmo: the VMO
+ *
+ * Context: may sleep.
+ */
+void cow_clear(struct cowvmo *vmo)
+{
+	struct ptree_dead dead = {};
+
+	down_write(&vmo->lock);
+	ptree_clear(&vmo->tree, &dead);
+	up_write(&vmo->lock);
+	ptree_reap(&dead);
+}

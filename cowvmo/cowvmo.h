@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the rooms of the module share.
+ *
+ * Locks, outermost first:
+ *
+ *   mmap lock or VMA lock of a faulting process; inode lock of ftruncate
+ *     family->counts	read: work that drops shared counts outside a VMO's
+ *			lock; write: a query that must see exact counts
+ *       family->lock	members, parents and children of a family
+ *         vmo->lock	tree, base, nr_pages, stream size, every PTE that is
+ *			installed or made writable. Two VMOs' locks are taken
+ *			together only under family->counts held for writing
+ *           i_mmap_rwsem, page table lock
+ *
+ * Memory is allocated without waiting under vmo->lock; whoever fails drops
+ * the lock, fills a struct cow_reserve and starts again. User memory is
+ * touched under vmo->lock only with page faults disabled.
+ */
+#ifndef COWVMO_H
+#define COWVMO_H
+
+#include <linux/cowvmo.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "page_tree.h"
+
+struct kstat;
+struct seq_file;
+
+/* loff_t bounds a VMO. */
+#define COWVMO_MAX_SIZE		(((u64)1 << 63) - PAGE_SIZE)
+
+/*
+ * Ioctls, read, write: a memory cgroup at its limit gives ENOMEM. Faults: it
+ * meets the OOM killer, as a fault on any other memory does.
+ */
+#define COWVMO_GFP_CALL		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | \
+				 __GFP_NOWARN)
+#define COWVMO_GFP_FAULT	GFP_KERNEL_ACCOUNT
+
+/**
+ * struct cowvmo_family - all living VMOs that descend from one CREATE
+ * @refs: one per member and per walker
+ * @counts: see the lock order above
+ * @lock: protects the members below, and the family part of each member
+ * @members: all members, oldest first
+ * @nr_members: length of @members
+ * @link: in the list of all families
+ */
+struct cowvmo_family {
+	refcount_t refs;
+	struct rw_semaphore counts;
+	struct mutex lock;		/* inside counts */
+	struct list_head members;
+	unsigned int nr_members;
+	struct list_head link;
+};
+
+/**
+ * struct cowvmo - a virtual memory object
+ * @lock: protects the content, see the lock order above
+ * @tree: the content, under @lock
+ * @base: tree index of page 0; never changes
+ * @nr_pages: size, under @lock
+ * @shared_once: the tree has had relatives: a page may be held by somebody
+ *	who reached it through one of them; under @lock
+ * @zero_lock: protects the two below against readers of @lock
+ * @zero_first: first page at which a zero page may be mapped
+ * @zero_last: last such page; below @zero_first when there is none
+ * @id: identity, never 0; never changes
+ * @flags: of enum cowvmo_info_flags; never changes
+ * @name: under family->lock
+ * @family: set before the VMO can be found, then never changes
+ * @member: in family->members
+ * @parent: nearest living ancestor or NULL, under family->lock
+ * @children: VMOs whose @parent this is, under family->lock
+ * @sibling: in parent->children
+ * @nr_children: length of @children
+ * @ro_mapping: private and read-only mappings; the writable shared ones are
+ *	in the inode's own. A walk that write-protects must not meet them
+ * @inode: identity towards the VFS; its i_size is the stream size
+ */
+struct cowvmo {
+	struct rw_semaphore lock;
+	struct ptree tree;
+	u64 base;
+	u64 nr_pages;
+	bool shared_once;
+	spinlock_t zero_lock;		/* innermost */
+	u64 zero_first;
+	u64 zero_last;
+	u64 id;
+	u32 flags;
+	char name[COWVMO_NAME_LEN];
+	struct cowvmo_family *family;
+	struct list_head member;
+	struct cowvmo *parent;
+	struct list_head children;
+	struct list_head sibling;
+	unsigned int nr_children;
+	struct address_space ro_mapping;
+	struct inode inode;
+};
+
+static inline struct cowvmo *inode_to_vmo(struct inode *inode)
+{
+	return container_of(inode, struct cowvmo, inode);
+}
+
+static inline struct cowvmo *file_to_vmo(struct file *file)
+{
+	return inode_to_vmo(file_inode(file));
+}
+
+static inline u64 vmo_size(const struct cowvmo *vmo)
+{
+	return vmo->nr_pages << PAGE_SHIFT;
+}
+
+/**
+ * struct cow_reserve - memory for one step under a VMO's lock
+ * @stash: nodes and descriptors
+ * @pages: chained pages
+ * @nr_pages: length of @pages
+ * @gfp: how to fill it
+ */
+struct cow_reserve {
+	struct ptree_stash stash;
+	struct list_head pages;
+	unsigned long nr_pages;
+	gfp_t gfp;
+};
+
+/**
+ * struct cow_write - one page that shall be written
+ * @mark: in: a writable PTE will be installed
+ * @mapped_page: in: the page that the faulting PTE maps, to which the core
+ *	holds a reference, or NULL
+ * @page: out: the VMO's own page, which may be written in place
+ * @unmapped: out: no PTE of the VMO maps @page
+ */
+struct cow_write {
+	bool mark;
+	struct page *mapped_page;
+	struct page *page;
+	bool unmapped;
+};
+
+/* main.c */
+int cowvmo_pin(void);
+void cowvmo_unpin(void);
+struct cowvmo *cowvmo_alloc(void);
+struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable);
+int cowvmo_release(struct inode *inode, struct file *file);
+
+/* vmo.c */
+struct file *cowvmo_create(u64 size, u32 flags, const char *name);
+struct file *cowvmo_create_child(struct cowvmo *parent,
+				 const struct cowvmo_create_child *args);
+void cowvmo_destroy(struct cowvmo *vmo);
+int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info);
+void cowvmo_set_name(struct cowvmo *vmo, const char *name);
+
+/* family.c */
+extern struct mutex cowvmo_families_lock;
+extern struct list_head cowvmo_families;
+int cowvmo_family_create(struct cowvmo *vmo);
+void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent);
+void cowvmo_family_leave(struct cowvmo *vmo);
+void cowvmo_family_put(struct cowvmo_family *family);
+bool cowvmo_has_relatives(struct cowvmo *vmo);
+void cowvmo_family_freeze(struct cowvmo_family *family);
+void cowvmo_family_thaw(struct cowvmo_family *family);
+int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
+
+/* file.c */
+extern const struct file_operations cowvmo_file_fops;
+extern const struct inode_operations cowvmo_inode_ops;
+
+/* ioctl.c */
+long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
+			 unsigned long arg);
+long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* cow_pages.c */
+int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
+		   struct cow_reserve *reserve);
+void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
+int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
+int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length);
+int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
+int cow_resize(struct cowvmo *vmo, u64 size);
+int cow_set_stream_size(struct cowvmo *vmo, u64 size);
+void cow_clear(struct cowvmo *vmo);
+
+/* snapshot.c */
+int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
+		 struct cowvmo *child);
+
+/* page.c */
+struct page *cowvmo_page_alloc(gfp_t gfp);
+void cowvmo_page_free(struct page *page);
+bool cowvmo_page_is_held(struct page *page, unsigned int caller_refs);
+struct page *cowvmo_zero_page(void);
+void cowvmo_zero_page_exit(void);
+bool cowvmo_should_fail(void);
+int cowvmo_fail_arm(unsigned int nth, bool all);
+unsigned int cowvmo_fail_left(void);
+extern atomic_long_t cowvmo_nr_pages;
+extern atomic_long_t cowvmo_nr_vmos;
+void cow_reserve_init(struct cow_reserve *reserve, gfp_t gfp);
+int cow_reserve_fill(struct cow_reserve *reserve);
+int cow_reserve_fill_need(struct cow_reserve *reserve,
+			  const struct ptree_need *need);
+void cow_reserve_drain(struct cow_reserve *reserve);
+struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp);
+
+/* fault.c */
+int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);
+void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows);
+void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff);
+bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff);
+
+/* wrprotect.c */
+void cowvmo_write_protect(struct cowvmo *vmo, u64 first, u64 last);
+
+/* debug.c */
+void cowvmo_debug_init(void);
+void cowvmo_debug_exit(void);
+
+#endif /* COWVMO_H */

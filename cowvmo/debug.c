@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looking inside, for root only, below /sys/kernel/debug/cowvmo:
+ *
+ * stats	live objects, "name value" a line
+ * vmos		one line per VMO
+ * tree		write an id, then read: the tree of that VMO
+ * validate	"ok", or the first broken invariant of any VMO
+ * fail_nth	failure injection for the calling task: "N" lets its N-th
+ *		allocation in this module fail, "N all" all later ones too
+ *
+ * Whoever reads validate holds one family after the other still.
+ */
+#include <linux/debugfs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "cowvmo.h"
+
+static struct dentry *debug_dir;
+static atomic64_t debug_tree_id;
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "vmos %ld\n", atomic_long_read(&cowvmo_nr_vmos));
+	seq_printf(m, "pages %ld\n", atomic_long_read(&cowvmo_nr_pages));
+	seq_printf(m, "nodes %ld\n", atomic_long_read(&ptree_nr_nodes));
+	seq_printf(m, "descs %ld\n", atomic_long_read(&ptree_nr_descs));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+typedef void (*family_fn)(struct cowvmo_family *family, void *data);
+
+/* Calls @fn for each family, which cannot go away meanwhile. */
+static void for_each_family(family_fn fn, void *data)
+{
+	struct cowvmo_family *family, *next;
+
+	mutex_lock(&cowvmo_families_lock);
+	family = list_first_entry_or_null(&cowvmo_families,
+					  struct cowvmo_family, link);
+	if (family)
+		refcount_inc(&family->refs);
+	while (family) {
+		mutex_unlock(&cowvmo_families_lock);
+		fn(family, data);
+		mutex_lock(&cowvmo_families_lock);
+		next = NULL;
+		if (!list_is_last(&family->link, &cowvmo_families)) {
+			next = list_next_entry(family, link);
+			refcount_inc(&next->refs);
+		}
+		mutex_unlock(&cowvmo_families_lock);
+		cowvmo_family_put(family);
+		mutex_lock(&cowvmo_families_lock);
+		family = next;
+	}
+	mutex_unlock(&cowvmo_families_lock);
+}
+
+static void show_vmo(struct seq_file *m, struct cowvmo *vmo)
+{
+	seq_printf(m, "%llu parent=%llu children=%u size=%llu populated=%llu flags=0x%x base=%llu name=",
+		   vmo->id, vmo->parent ? vmo->parent->id : 0,
+		   vmo->nr_children, vmo_size(vmo),
+		   ptree_populated(&vmo->tree) << PAGE_SHIFT, vmo->flags,
+		   vmo->base);
+	seq_escape(m, vmo->name, "\n\\");
+	seq_putc(m, '\n');
+}
+
+static void show_family(struct cowvmo_family *family, void *data)
+{
+	struct cowvmo *vmo;
+
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member)
+		show_vmo(data, vmo);
+	mutex_unlock(&family->lock);
+}
+
+static int vmos_show(struct seq_file *m, void *unused)
+{
+	for_each_family(show_family, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vmos);
+
+static bool dump_node(const struct ptree_node *node, unsigned int level,
+		      u64 first, void *data)
+{
+	seq_printf(data, "%*snode level=%u first=%llu refs=%u marks=%llx\n",
+		   2 * (PTREE_MAX_LEVELS - level), "", level, first,
+		   ptree_node_refs(node), ptree_node_marks(node));
+	return true;
+}
+
+static void dump_desc(struct ptree_desc *desc, u64 index, void *data)
+{
+	seq_printf(data, "%*spage index=%llu leaves=%d refs=%d mapped=%d\n",
+		   2 * (PTREE_MAX_LEVELS + 1), "", index,
+		   atomic_read(&desc->leaves), page_ref_count(desc->page),
+		   cowvmo_page_mapcount(desc->page));
+}
+
+static const struct ptree_visitor dump_visitor = {
+	.node = dump_node,
+	.desc = dump_desc,
+};
+
+static void dump_if_asked(struct cowvmo_family *family, void *data)
+{
+	struct cowvmo *vmo;
+
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member) {
+		if (vmo->id != atomic64_read(&debug_tree_id))
+			continue;
+		show_vmo(data, vmo);
+		down_read(&vmo->lock);
+		ptree_walk(&vmo->tree, &dump_visitor, data);
+		up_read(&vmo->lock);
+	}
+	mutex_unlock(&family->lock);
+}
+
+static int tree_show(struct seq_file *m, void *unused)
+{
+	for_each_family(dump_if_asked, m);
+	return 0;
+}
+
+static int tree_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, tree_show, NULL);
+}
+
+static ssize_t tree_write(struct file *file, const char __user *buf,
+			  size_t count, loff_t *pos)
+{
+	u64 id;
+	int err = kstrtou64_from_user(buf, count, 0, &id);
+
+	if (err)
+		return err;
+	atomic64_set(&debug_tree_id, id);
+	return count;
+}
+
+static const struct file_operations tree_fops = {
+	.owner		= THIS_MODULE,
+	.open		= tree_open,
+	.read		= seq_read,
+	.write		= tree_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+/**
+ * struct census - how often each node and descriptor of a family is named
+ * @seen: object -> number of names found, as a value entry
+ * @why: the first broken invariant, or NULL
+ * @id: the VMO in which it was found
+ * @vmo: the VMO at hand
+ */
+struct census {
+	struct xarray seen;
+	const char *why;
+	u64 id;
+	struct cowvmo *vmo;
+};
+
+static void census_fail(struct census *census, const char *why)
+{
+	if (census->why)
+		return;
+	census->why = why;
+	census->id = census->vmo ? census->vmo->id : 0;
+}
+
+/* Returns true the first time. */
+static bool census_count(struct census *census, const void *object)
+{
+	unsigned long key = (unsigned long)object >> 3;
+	void *old = xa_load(&census->seen, key);
+	unsigned long n = old ? xa_to_value(old) : 0;
+
+	if (xa_err(xa_store(&census->seen, key, xa_mk_value(n + 1),
+			    GFP_KERNEL)))
+		census_fail(census, "no memory to count");
+	return !n;
+}
+
+static bool count_node(const struct ptree_node *node, unsigned int level,
+		       u64 first, void *data)
+{
+	return census_count(data, node);
+}
+
+static void count_desc(struct ptree_desc *desc, u64 index, void *data)
+{
+	struct census *census = data;
+	u64 base = census->vmo->base;
+
+	census_count(census, desc);
+	if (index < base || index - base >= census->vmo->nr_pages)
+		census_fail(census, "page outside of the size");
+}
+
+static unsigned long census_of(struct census *census, const void *object)
+{
+	void *entry = xa_load(&census->seen, (unsigned long)object >> 3);
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+static bool check_node(const struct ptree_node *node, unsigned int level,
+		       u64 first, void *data)
+{
+	if (ptree_node_refs(node) != census_of(data, node))
+		census_fail(data, "node: count is not what names it");
+	return true;
+}
+
+static void check_desc(struct ptree_desc *desc, u64 index, void *data)
+{
+	if (atomic_read(&desc->leaves) != census_of(data, desc))
+		census_fail(data, "page: count is not what names it");
+	if (page_ref_count(desc->page) < 1 + cowvmo_page_mapcount(desc->page))
+		census_fail(data, "page: fewer references than mappings");
+}
+
+static const struct ptree_visitor count_visitor = {
+	.node = count_node,
+	.desc = count_desc,
+};
+
+static const struct ptree_visitor check_visitor = {
+	.node = check_node,
+	.desc = check_desc,
+};
+
+static void check_links(struct census *census, struct cowvmo_family *family)
+{
+	unsigned int members = 0, children = 0, with_parent = 0;
+	struct cowvmo *vmo, *child;
+
+	list_for_each_entry(vmo, &family->members, member) {
+		census->vmo = vmo;
+		members++;
+		children += vmo->nr_children;
+		with_parent += !!vmo->parent;
+		if (vmo->family != family)
+			census_fail(census, "family: member of another");
+		list_for_each_entry(child, &vmo->children, sibling)
+			if (child->parent != vmo)
+				census_fail(census, "family: child of another");
+	}
+	census->vmo = NULL;
+	if (members != family->nr_members)
+		census_fail(census, "family: wrong number of members");
+	if (children != with_parent)
+		census_fail(census, "family: wrong number of children");
+}
+
+static void check_trees(struct census *census, struct cowvmo_family *family)
+{
+	struct cowvmo *vmo;
+	const char *why;
+
+	list_for_each_entry(vmo, &family->members, member) {
+		census->vmo = vmo;
+		ptree_walk(&vmo->tree, &count_visitor, census);
+	}
+	list_for_each_entry(vmo, &family->members, member) {
+		census->vmo = vmo;
+		why = ptree_validate(&vmo->tree);
+		if (why)
+			census_fail(census, why);
+		ptree_walk(&vmo->tree, &check_visitor, census);
+	}
+}
+
+static void validate_family(struct cowvmo_family *family, void *data)
+{
+	struct census *census = data;
+
+	if (census->why)
+		return;
+	xa_init(&census->seen);
+	cowvmo_family_freeze(family);
+	check_links(census, family);
+	check_trees(census, family);
+	cowvmo_family_thaw(family);
+	xa_destroy(&census->seen);
+}
+
+static int validate_show(struct seq_file *m, void *unused)
+{
+	struct census census = {};
+
+	for_each_family(validate_family, &census);
+	if (census.why)
+		seq_printf(m, "vmo %llu: %s\n", census.id, census.why);
+	else
+		seq_puts(m, "ok\n");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(validate);
+
+static ssize_t fail_nth_write(struct file *file, const char __user *user,
+			      size_t count, loff_t *pos)
+{
+	char buf[24], all[4] = "";
+	unsigned int nth;
+	ssize_t len;
+	int err;
+
+	len = simple_write_to_buffer(buf, sizeof(buf) - 1, pos, user, count);
+	if (len < 0)
+		return len;
+	buf[len] = '\0';
+	if (sscanf(buf, "%u %3s", &nth, all) < 1)
+		return -EINVAL;
+	if (all[0] && strcmp(all, "all"))
+		return -EINVAL;
+	err = cowvmo_fail_arm(nth, all[0]);
+	return err ?: len;
+}
+
+static ssize_t fail_nth_read(struct file *file, char __user *user,
+			     size_t count, loff_t *pos)
+{
+	char buf[16];
+	int len = scnprintf(buf, sizeof(buf), "%u\n", cowvmo_fail_left());
+
+	return simple_read_from_buffer(user, count, pos, buf, len);
+}
+
+static const struct file_operations fail_nth_fops = {
+	.owner	= THIS_MODULE,
+	.open	= simple_open,
+	.read	= fail_nth_read,
+	.write	= fail_nth_write,
+	.llseek	= default_llseek,
+};
+
+/**
+ * cowvmo_debug_init() - make the debugfs directory; without debugfs, nothing
+ */
+void cowvmo_debug_init(void)
+{
+	debug_dir = debugfs_create_dir("cowvmo", NULL);
+	debugfs_create_file("stats", 0400, debug_dir, NULL, &stats_fops);
+	debugfs_create_file("vmos", 0400, debug_dir, NULL, &vmos_fops);
+	debugfs_create_file("tree", 0600, debug_dir, NULL, &tree_fops);
+	debugfs_create_file("validate", 0400, debug_dir, NULL, &validate_fops);
+	debugfs_create_file("fail_nth", 0600, debug_dir, NULL, &fail_nth_fops);
+}
+
+/**
+ * cowvmo_debug_exit() - remove it; waits for readers
+ */
+void cowvmo_debug_exit(void)
+{
+	debugfs_remove_recursive(debug_dir);
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Families: who descends from whom, and how their memory is divided.
+ *
+ * All VMOs that descend from one CREATE are a family; families never split.
+ * Only members of one family can share pages. Within it, each member knows
+ * its nearest living ancestor: when a VMO dies, its children become children
+ * of its parent. This relation is for users to see; it says nothing about
+ * which pages are shared.
+ *
+ * Locking: family->lock protects the list of members and all parent and child
+ * links. family->counts makes counts exact for a query: whoever drops shared
+ * nodes outside a VMO's lock holds it for reading from the moment they are
+ * cut off, the query holds it for writing together with the lock of each
+ * member.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "cowvmo.h"
+
+/* Protects the list of all families, and the last reference to each. */
+DEFINE_MUTEX(cowvmo_families_lock);
+LIST_HEAD(cowvmo_families);
+
+/**
+ * cowvmo_family_create() - found a family
+ * @vmo: its first member
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int cowvmo_family_create(struct cowvmo *vmo)
+{
+	struct cowvmo_family *family;
+
+	if (cowvmo_should_fail())
+		return -ENOMEM;
+	family = kzalloc(sizeof(*family), GFP_KERNEL_ACCOUNT);
+	if (!family)
+		return -ENOMEM;
+	refcount_set(&family->refs, 1);
+	init_rwsem(&family->counts);
+	mutex_init(&family->lock);
+	INIT_LIST_HEAD(&family->members);
+	list_add_tail(&vmo->member, &family->members);
+	family->nr_members = 1;
+	vmo->family = family;
+
+	mutex_lock(&cowvmo_families_lock);
+	list_add_tail(&family->link, &cowvmo_families);
+	mutex_unlock(&cowvmo_families_lock);
+	return 0;
+}
+
+/**
+ * cowvmo_family_put() - drop a reference to a family
+ * @family: the family
+ *
+ * Context: may sleep; takes cowvmo_families_lock for the last one.
+ */
+void cowvmo_family_put(struct cowvmo_family *family)
+{
+	if (!refcount_dec_and_mutex_lock(&family->refs, &cowvmo_families_lock))
+		return;
+	list_del(&family->link);
+	mutex_unlock(&cowvmo_families_lock);
+	kfree(family);
+}
+
+/**
+ * cowvmo_family_join() - make a new VMO a child
+ * @vmo: the new VMO
+ * @parent: a living member
+ *
+ * Context: the caller holds the family's lock.
+ */
+void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent)
+{
+	struct cowvmo_family *family = parent->family;
+
+	lockdep_assert_held(&family->lock);
+	refcount_inc(&family->refs);
+	list_add_tail(&vmo->member, &family->members);
+	family->nr_members++;
+	vmo->parent = parent;
+	list_add_tail(&vmo->sibling, &parent->children);
+	parent->nr_children++;
+	vmo->family = family;
+}
+
+/* The children of a dying VMO become children of its parent. */
+static void family_rehome_children(struct cowvmo *vmo)
+{
+	struct cowvmo *parent = vmo->parent;
+	struct cowvmo *child;
+
+	lockdep_assert_held(&vmo->family->lock);
+	list_for_each_entry(child, &vmo->children, sibling)
+		child->parent = parent;
+	if (!parent)
+		return;
+	list_splice_tail_init(&vmo->children, &parent->children);
+	parent->nr_children += vmo->nr_children;
+	list_del(&vmo->sibling);
+	parent->nr_children--;
+}
+
+static void family_orphan_children(struct cowvmo *vmo)
+{
+	struct cowvmo *child, *next;
+
+	list_for_each_entry_safe(child, next, &vmo->children, sibling)
+		list_del_init(&child->sibling);
+}
+
+/**
+ * cowvmo_family_leave() - a VMO dies
+ * @vmo: the VMO; its content is dropped too
+ *
+ * Towards a query the member and all its counts vanish at once.
+ *
+ * Context: may sleep; takes the family's locks.
+ */
+void cowvmo_family_leave(struct cowvmo *vmo)
+{
+	struct cowvmo_family *family = vmo->family;
+
+	down_read(&family->counts);
+	mutex_lock(&family->lock);
+	family_rehome_children(vmo);
+	family_orphan_children(vmo);
+	list_del(&vmo->member);
+	family->nr_members--;
+	mutex_unlock(&family->lock);
+	cow_clear(vmo);
+	up_read(&family->counts);
+	cowvmo_family_put(family);
+}
+
+/**
+ * cowvmo_has_relatives() - is any other member of the family alive?
+ * @vmo: the VMO
+ *
+ * Context: may sleep; takes the family's lock.
+ * Return: true if so. A relative may come or go right after.
+ */
+bool cowvmo_has_relatives(struct cowvmo *vmo)
+{
+	bool relatives;
+
+	mutex_lock(&vmo->family->lock);
+	relatives = vmo->family->nr_members > 1;
+	mutex_unlock(&vmo->family->lock);
+	return relatives;
+}
+
+/**
+ * cowvmo_family_freeze() - hold every tree of a family still
+ * @family: the family
+ *
+ * Context: may sleep; takes all locks of the family, to be released by
+ * cowvmo_family_thaw().
+ */
+void cowvmo_family_freeze(struct cowvmo_family *family)
+{
+	struct cowvmo *vmo;
+
+	down_write(&family->counts);
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member)
+		down_write_nest_lock(&vmo->lock, &family->counts);
+}
+
+/**
+ * cowvmo_family_thaw() - undo cowvmo_family_freeze()
+ * @family: the family
+ */
+void cowvmo_family_thaw(struct cowvmo_family *family)
+{
+	struct cowvmo *vmo;
+
+	list_for_each_entry(vmo, &family->members, member)
+		up_write(&vmo->lock);
+	mutex_unlock(&family->lock);
+	up_write(&family->counts);
+}
+
+/* The trees of all members; returns the place of @vmo among them. */
+static unsigned int family_trees(struct cowvmo *vmo,
+				 const struct ptree **trees)
+{
+	unsigned int nr = 0, self = 0;
+	struct cowvmo *member;
+
+	list_for_each_entry(member, &vmo->family->members, member) {
+		if (member == vmo)
+			self = nr;
+		trees[nr++] = &member->tree;
+	}
+	return self;
+}
+
+static void family_attribute(struct cowvmo *vmo, const struct ptree **trees,
+			     struct ptree_scratch *scratch,
+			     struct cowvmo_get_info *info)
+{
+	unsigned int self = family_trees(vmo, trees);
+	struct ptree_scaled scaled;
+
+	ptree_scaled(trees, vmo->family->nr_members, self, scratch, &scaled);
+	info->out_scaled_bytes = scaled.bytes;
+	info->out_scaled_fraction = scaled.fraction;
+	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
+	info->out_private_bytes = ptree_private(&vmo->tree) << PAGE_SHIFT;
+	info->out_metadata_bytes = ptree_metadata_bytes(&vmo->tree);
+}
+
+/**
+ * cowvmo_attribute() - divide the family's memory among its members
+ * @vmo: whose part is asked for
+ * @info: receives the memory members
+ *
+ * Context: may sleep; takes all locks of the family.
+ * Return: 0 or -ENOMEM.
+ */
+int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info)
+{
+	struct cowvmo_family *family = vmo->family;
+	struct ptree_scratch *scratch;
+	const struct ptree **trees;
+	unsigned int room = READ_ONCE(family->nr_members);
+	bool fits;
+
+	do {
+		room += room / 4 + 1;
+		scratch = ptree_scratch_alloc(room, GFP_KERNEL_ACCOUNT);
+		trees = kvmalloc_array(room, sizeof(*trees),
+				       GFP_KERNEL_ACCOUNT);
+		if (!scratch || !trees) {
+			ptree_scratch_free(scratch);
+			kvfree(trees);
+			return -ENOMEM;
+		}
+		cowvmo_family_freeze(family);
+		fits = family->nr_members <= room;
+		if (fits)
+			family_attribute(vmo, trees, scratch, info);
+		else
+			room = family->nr_members;
+		cowvmo_family_thaw(family);
+		ptree_scratch_free(scratch);
+		kvfree(trees);
+	} while (!fits);
+	return 0;
+}

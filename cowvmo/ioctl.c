@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Arguments: copied in, checked as far as they need no object's lock, and
+ * handed on. The rules that hold for all ioctls are enforced here, in one
+ * place: size versioning, write access.
+ */
+#include <linux/build_bug.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "cowvmo.h"
+
+union cowvmo_args {
+	struct cowvmo_query query;
+	struct cowvmo_create create;
+	struct cowvmo_create_child create_child;
+	struct cowvmo_op_range op_range;
+	struct cowvmo_set_size set_size;
+	struct cowvmo_set_stream_size set_stream_size;
+	struct cowvmo_get_info get_info;
+	struct cowvmo_set_name set_name;
+};
+
+/**
+ * struct cowvmo_ioctl_op - one ioctl
+ * @cmd: its number
+ * @size: sizeof its struct
+ * @min_size: its size in the first version
+ * @needs_write: -EACCES without FMODE_WRITE
+ * @has_outputs: the struct is copied back
+ * @run: does it; the result becomes the ioctl's
+ */
+struct cowvmo_ioctl_op {
+	unsigned int cmd;
+	unsigned int size;
+	unsigned int min_size;
+	bool needs_write;
+	bool has_outputs;
+	long (*run)(struct file *file, union cowvmo_args *args);
+};
+
+/*
+ * The first version of each struct ended with @_last. The layout is the same
+ * for everybody: no implicit padding, at most 8-byte alignment.
+ */
+#define IOCTL_OP(_cmd, _struct, _last, _write, _out, _run)		\
+	{								\
+		.cmd = _cmd,						\
+		.size = sizeof(struct _struct) +			\
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) % 8),	\
+		.min_size = offsetofend(struct _struct, _last),		\
+		.needs_write = _write,					\
+		.has_outputs = _out,					\
+		.run = _run,						\
+	}
+
+/* Reserves the descriptor first, so that nothing can fail after the file. */
+static long install_file(struct file *file, int fd)
+{
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+static bool name_is_valid(const char *name)
+{
+	return strnlen(name, COWVMO_NAME_LEN) < COWVMO_NAME_LEN;
+}
+
+static long ioctl_query(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_query *query = &args->query;
+
+	if (query->flags)
+		return -EINVAL;
+	query->out_abi_version = COWVMO_ABI_VERSION;
+	query->out_page_size = PAGE_SIZE;
+	query->out_max_size = COWVMO_MAX_SIZE;
+	return 0;
+}
+
+static long ioctl_create(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_create *create = &args->create;
+	int fd;
+
+	if (create->flags & ~COWVMO_CREATE_RESIZABLE)
+		return -EINVAL;
+	if (!name_is_valid(create->name))
+		return -EINVAL;
+	if (create->vmo_size > COWVMO_MAX_SIZE)
+		return -ERANGE;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return install_file(cowvmo_create(create->vmo_size, create->flags,
+					  create->name), fd);
+}
+
+/* The order of these checks is part of the ABI. */
+static int check_create_child(const struct cowvmo *parent,
+			      const struct cowvmo_create_child *args)
+{
+	const u32 known = COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE;
+	u64 base = parent->base + (args->offset >> PAGE_SHIFT);
+
+	if (args->length > U64_MAX - (PAGE_SIZE - 1))
+		return -ERANGE;
+	if ((args->flags & known) == known)
+		return -EINVAL;
+	if (args->type != COWVMO_CHILD_SNAPSHOT || args->flags & ~known ||
+	    args->reserved)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(args->offset))
+		return -EINVAL;
+	if (args->length > COWVMO_MAX_SIZE)
+		return -ERANGE;
+	if (base + DIV_ROUND_UP_ULL(args->length, PAGE_SIZE) >
+	    PTREE_MAX_INDEX + 1)
+		return -EINVAL;
+	return 0;
+}
+
+static long ioctl_create_child(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo *parent = file_to_vmo(file);
+	int err, fd;
+
+	err = check_create_child(parent, &args->create_child);
+	if (err)
+		return err;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return install_file(cowvmo_create_child(parent, &args->create_child),
+			    fd);
+}
+
+static long ioctl_op_range(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_op_range *range = &args->op_range;
+	struct cowvmo *vmo = file_to_vmo(file);
+	u64 done = 0;
+	int err;
+
+	switch (range->op) {
+	case COWVMO_OP_COMMIT:
+		err = cow_commit(vmo, range->offset, range->length, &done);
+		break;
+	case COWVMO_OP_DECOMMIT:
+		err = cow_decommit(vmo, range->offset, range->length);
+		if (!err)
+			done = range->length;
+		break;
+	case COWVMO_OP_ZERO:
+		err = cow_zero(vmo, range->offset, range->length, &done);
+		break;
+	default:
+		err = -EINVAL;
+	}
+	range->out_done = done;
+	return err;
+}
+
+static long ioctl_set_size(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_set_size *set_size = &args->set_size;
+	struct cowvmo *vmo = file_to_vmo(file);
+	int err;
+
+	if (set_size->flags)
+		return -EINVAL;
+	if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
+		return -EPERM;
+	inode_lock(&vmo->inode);
+	err = cow_resize(vmo, set_size->vmo_size);
+	inode_unlock(&vmo->inode);
+	return err;
+}
+
+static long ioctl_set_stream_size(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_set_stream_size *set = &args->set_stream_size;
+	struct cowvmo *vmo = file_to_vmo(file);
+	int err;
+
+	if (set->flags)
+		return -EINVAL;
+	inode_lock(&vmo->inode);
+	err = cow_set_stream_size(vmo, set->stream_size);
+	inode_unlock(&vmo->inode);
+	return err;
+}
+
+static long ioctl_get_info(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_get_info info = { .want = args->get_info.want };
+	int err;
+
+	if (info.want & ~COWVMO_INFO_MEMORY)
+		return -EINVAL;
+	err = cowvmo_info(file_to_vmo(file), &info);
+	if (err)
+		return err;
+	if (!(file->f_mode & FMODE_WRITE))
+		info.out_flags |= COWVMO_INFO_READ_ONLY_FD;
+	info.size = args->get_info.size;
+	args->get_info = info;
+	return 0;
+}
+
+static long ioctl_set_name(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_set_name *set_name = &args->set_name;
+
+	if (set_name->flags || !name_is_valid(set_name->name))
+		return -EINVAL;
+	cowvmo_set_name(file_to_vmo(file), set_name->name);
+	return 0;
+}
+
+static const struct cowvmo_ioctl_op device_ops[] = {
+	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
+		 false, true, ioctl_query),
+	IOCTL_OP(COWVMO_IOC_CREATE, cowvmo_create, name,
+		 false, false, ioctl_create),
+};
+
+static const struct cowvmo_ioctl_op vmo_ops[] = {
+	IOCTL_OP(COWVMO_IOC_CREATE_CHILD, cowvmo_create_child, length,
+		 false, false, ioctl_create_child),
+	IOCTL_OP(COWVMO_IOC_OP_RANGE, cowvmo_op_range, out_done,
+		 true, true, ioctl_op_range),
+	IOCTL_OP(COWVMO_IOC_SET_SIZE, cowvmo_set_size, vmo_size,
+		 true, false, ioctl_set_size),
+	IOCTL_OP(COWVMO_IOC_SET_STREAM_SIZE, cowvmo_set_stream_size,
+		 stream_size, true, false, ioctl_set_stream_size),
+	IOCTL_OP(COWVMO_IOC_GET_INFO, cowvmo_get_info, out_name,
+		 false, true, ioctl_get_info),
+	IOCTL_OP(COWVMO_IOC_SET_NAME, cowvmo_set_name, name,
+		 false, false, ioctl_set_name),
+};
+
+static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,
+		   void __user *user)
+{
+	union cowvmo_args args;
+	u32 size;
+	long ret;
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < op->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&args, op->size, user, size);
+	if (ret)
+		return ret;
+	/* It may have changed between the two copies. */
+	args.query.size = size;
+	if (op->needs_write && !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+
+	ret = op->run(file, &args);
+	if (op->has_outputs &&
+	    copy_to_user(user, &args, min(size, op->size)))
+		return -EFAULT;
+	return ret;
+}
+
+static long dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
+		     struct file *file, unsigned int cmd, unsigned long arg)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (ops[i].cmd == cmd)
+			return run_op(&ops[i], file, (void __user *)arg);
+	}
+	return -ENOTTY;
+}
+
+/**
+ * cowvmo_device_ioctl() - ioctls of /dev/cowvmo
+ * @file: the open device
+ * @cmd: COWVMO_IOC_*
+ * @arg: user address of the struct
+ *
+ * Return: see the uapi header.
+ */
+long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
+			 unsigned long arg)
+{
+	return dispatch(device_ops, ARRAY_SIZE(device_ops), file, cmd, arg);
+}
+
+/**
+ * cowvmo_ioctl() - ioctls of a VMO's file
+ * @file: a file of the VMO
+ * @cmd: COWVMO_IOC_*
+ * @arg: user address of the struct
+ *
+ * Return: see the uapi header.
+ */
+long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return dispatch(vmo_ops, ARRAY_SIZE(vmo_ops), file, cmd, arg);
+}

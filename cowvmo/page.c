@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages: where they come from, who else holds them, and memory set aside for
+ * work under a VMO's lock.
+ *
+ * Every page is charged to the memory cgroup of whoever causes it to exist,
+ * is never movable and never from CMA: others may hold it for long.
+ */
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "compat.h"
+#include "cowvmo.h"
+
+atomic_long_t cowvmo_nr_pages;
+atomic_long_t cowvmo_nr_vmos;
+
+/*
+ * Failure injection for kernels that have none: the task that armed it sees
+ * its n-th allocation in this module fail, or that and all that follow.
+ */
+static DEFINE_SPINLOCK(fail_lock);
+static struct task_struct *fail_task;
+static unsigned int fail_left;
+static bool fail_all;
+
+/**
+ * cowvmo_should_fail() - is this allocation to fail for a test?
+ *
+ * Return: true if the caller shall behave as if there were no memory.
+ */
+bool cowvmo_should_fail(void)
+{
+	bool fail = false;
+
+	if (likely(READ_ONCE(fail_task) != current))
+		return false;
+	spin_lock(&fail_lock);
+	if (fail_task == current) {
+		if (fail_left)
+			fail_left--;
+		fail = !fail_left;
+		if (fail && !fail_all)
+			WRITE_ONCE(fail_task, NULL);
+	}
+	spin_unlock(&fail_lock);
+	return fail;
+}
+
+/* The tree asks through its own name, so that it stands alone in its tests. */
+bool ptree_should_fail(void)
+{
+	return cowvmo_should_fail();
+}
+
+/**
+ * cowvmo_fail_arm() - let allocations of the calling task fail
+ * @nth: the first to fail, 1 being the next; 0 disarms
+ * @all: all later ones too
+ *
+ * Return: 0, or -EBUSY while another task is armed.
+ */
+int cowvmo_fail_arm(unsigned int nth, bool all)
+{
+	int err = 0;
+
+	spin_lock(&fail_lock);
+	if (fail_task && fail_task != current) {
+		err = -EBUSY;
+	} else {
+		fail_left = nth;
+		fail_all = all;
+		WRITE_ONCE(fail_task, nth ? current : NULL);
+	}
+	spin_unlock(&fail_lock);
+	return err;
+}
+
+/**
+ * cowvmo_fail_left() - what remains until the failure
+ *
+ * Return: 0 once it has happened.
+ */
+unsigned int cowvmo_fail_left(void)
+{
+	return READ_ONCE(fail_left);
+}
+
+/**
+ * cowvmo_page_alloc() - a page for a VMO
+ * @gfp: how hard to try; with __GFP_ZERO the page reads zero, else its
+ *	content is undefined and must be overwritten in full
+ *
+ * Return: the page with one reference, or NULL.
+ */
+struct page *cowvmo_page_alloc(gfp_t gfp)
+{
+	struct page *page;
+
+	if (cowvmo_should_fail())
+		return NULL;
+	page = alloc_page(gfp | __GFP_HIGHMEM | __GFP_ACCOUNT);
+	if (page)
+		atomic_long_inc(&cowvmo_nr_pages);
+	return page;
+}
+
+/**
+ * cowvmo_page_free() - a VMO gives up its reference to a page
+ * @page: the page; others who hold it keep it
+ */
+void cowvmo_page_free(struct page *page)
+{
+	atomic_long_dec(&cowvmo_nr_pages);
+	put_page(page);
+}
+
+void ptree_page_free(struct page *page)
+{
+	cowvmo_page_free(page);
+}
+
+/**
+ * cowvmo_page_is_held() - may anyone but the VMO and one PTE hold the page?
+ * @page: a page of a VMO whose lock is held
+ * @caller_refs: references the caller itself holds
+ *
+ * Every PTE has a reference, taken before it is counted as mapped and dropped
+ * after; so with the reference count read first, at most one of each means
+ * that nobody is left over. Two PTEs cannot be told from one and a holder,
+ * while a fork may be adding one: that counts as held.
+ *
+ * The caller has made sure that the page cannot be reached for writing any
+ * more, or that it does not matter.
+ */
+bool cowvmo_page_is_held(struct page *page, unsigned int caller_refs)
+{
+	int refs;
+
+	smp_mb();	/* after the PTE changes that the question is about */
+	refs = page_ref_count(page) - caller_refs;
+	if (refs == 1)
+		return false;
+	smp_rmb();	/* references first, mappings second */
+	return refs != 2 || cowvmo_page_mapcount(page) != 1;
+}
+
+/*
+ * The page that shows through where a VMO has none. The kernel's own cannot
+ * be inserted into a mapping on all kernels. Its references are counted in an
+ * int, so that it is replaced long before enough mappings could overflow it.
+ */
+static DEFINE_SPINLOCK(zero_page_lock);
+static struct page *zero_page;
+
+#define ZERO_PAGE_MAX_REFS	(INT_MAX / 2)
+
+/**
+ * cowvmo_zero_page() - a page of zeros to map where a VMO has no page
+ *
+ * Context: may sleep.
+ * Return: the page with a reference for the caller to put, or NULL.
+ */
+struct page *cowvmo_zero_page(void)
+{
+	struct page *page, *old = NULL, *fresh;
+
+	spin_lock(&zero_page_lock);
+	page = zero_page;
+	if (page && page_ref_count(page) < ZERO_PAGE_MAX_REFS) {
+		get_page(page);
+		spin_unlock(&zero_page_lock);
+		return page;
+	}
+	spin_unlock(&zero_page_lock);
+
+	if (cowvmo_should_fail())
+		return NULL;
+	fresh = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (!fresh)
+		return NULL;
+	spin_lock(&zero_page_lock);
+	if (zero_page == page) {
+		old = page;
+		zero_page = fresh;
+	} else {
+		old = fresh;
+	}
+	page = zero_page;
+	get_page(page);
+	spin_unlock(&zero_page_lock);
+	if (old)
+		put_page(old);
+	return page;
+}
+
+/**
+ * cowvmo_zero_page_exit() - the module goes
+ */
+void cowvmo_zero_page_exit(void)
+{
+	if (zero_page)
+		put_page(zero_page);
+}
+
+/**
+ * cow_reserve_init() - an empty reserve
+ * @reserve: the reserve
+ * @gfp: how to fill it, COWVMO_GFP_CALL or COWVMO_GFP_FAULT
+ */
+void cow_reserve_init(struct cow_reserve *reserve, gfp_t gfp)
+{
+	memset(reserve, 0, sizeof(*reserve));
+	INIT_LIST_HEAD(&reserve->pages);
+	reserve->gfp = gfp;
+}
+
+static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
+{
+	while (reserve->nr_pages < nr) {
+		struct page *page = cowvmo_page_alloc(reserve->gfp);
+
+		if (!page)
+			return -ENOMEM;
+		list_add(&page->lru, &reserve->pages);
+		reserve->nr_pages++;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * cow_reserve_fill() - enough to write one page, or to cut out one range
+ * @reserve: the reserve
+ *
+ * Context: may sleep; no VMO's lock is held.
+ * Return: 0, -ENOMEM, or -EINTR when the task is being killed.
+ */
+int cow_reserve_fill(struct cow_reserve *reserve)
+{
+	int err = ptree_stash_fill(&reserve->stash, 2, reserve->gfp);
+
+	return err ?: reserve_fill_pages(reserve, 1);
+}
+
+/**
+ * cow_reserve_fill_need() - enough to copy a given set of paths and pages
+ * @reserve: the reserve
+ * @need: what it must hold; as many pages as descriptors
+ *
+ * Context: may sleep; no VMO's lock is held.
+ * Return: 0, -ENOMEM, or -EINTR when the task is being killed.
+ */
+int cow_reserve_fill_need(struct cow_reserve *reserve,
+			  const struct ptree_need *need)
+{
+	int err = ptree_stash_fill_need(&reserve->stash, need, reserve->gfp);
+
+	return err ?: reserve_fill_pages(reserve, need->descs);
+}
+
+/**
+ * cow_reserve_page() - a page, without waiting, or from the reserve
+ * @reserve: the reserve
+ * @gfp: __GFP_ZERO or 0
+ *
+ * Return: the page or NULL.
+ */
+struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp)
+{
+	struct page *page;
+
+	page = cowvmo_page_alloc(GFP_NOWAIT | __GFP_NOWARN | gfp);
+	if (page || !reserve->nr_pages)
+		return page;
+	page = list_first_entry(&reserve->pages, struct page, lru);
+	list_del(&page->lru);
+	reserve->nr_pages--;
+	if (gfp & __GFP_ZERO)
+		clear_highpage(page);
+	return page;
+}
+
+/**
+ * cow_reserve_drain() - give back what was not used
+ * @reserve: the reserve
+ */
+void cow_reserve_drain(struct cow_reserve *reserve)
+{
+	struct page *page, *next;
+
+	ptree_stash_drain(&reserve->stash);
+	list_for_each_entry_safe(page, next, &reserve->pages, lru) {
+		list_del(&page->lru);
+		cowvmo_page_free(page);
+	}
+	reserve->nr_pages = 0;
+}

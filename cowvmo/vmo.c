@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The VMO as an object: how it comes to be, what it is called, how it ends.
+ *
+ * A VMO is built completely - content, family, file - before a file
+ * descriptor makes it reachable, and everything that can fail comes first. It
+ * ends when its inode is evicted; that cannot fail, in whatever order
+ * relatives go.
+ */
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "cowvmo.h"
+#include "trace.h"
+
+/*
+ * Hands a new VMO over to its first file. The file system stays pinned by the
+ * caller until the inode is owned by the file, or gone.
+ */
+static struct file *vmo_publish(struct cowvmo *vmo, bool writable)
+{
+	struct file *file = cowvmo_open_file(vmo, writable);
+
+	iput(&vmo->inode);
+	return file;
+}
+
+static void vmo_set_geometry(struct cowvmo *vmo, u64 size)
+{
+	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+	i_size_write(&vmo->inode, size);
+}
+
+static struct file *vmo_create_pinned(u64 size, u32 flags, const char *name)
+{
+	struct cowvmo *vmo;
+	int err;
+
+	vmo = cowvmo_alloc();
+	if (IS_ERR(vmo))
+		return ERR_CAST(vmo);
+	vmo_set_geometry(vmo, size);
+	if (flags & COWVMO_CREATE_RESIZABLE)
+		vmo->flags |= COWVMO_INFO_RESIZABLE;
+	strscpy(vmo->name, name, sizeof(vmo->name));
+
+	err = cowvmo_family_create(vmo);
+	if (err) {
+		iput(&vmo->inode);
+		return ERR_PTR(err);
+	}
+	trace_cowvmo_create(vmo->id, size, flags);
+	return vmo_publish(vmo, true);
+}
+
+/**
+ * cowvmo_create() - an anonymous VMO that reads zero
+ * @size: in bytes, at most COWVMO_MAX_SIZE
+ * @flags: COWVMO_CREATE_RESIZABLE or 0
+ * @name: at most COWVMO_NAME_LEN - 1 characters
+ *
+ * Context: may sleep.
+ * Return: its first file, or an ERR_PTR: -ENOMEM, -ENFILE.
+ */
+struct file *cowvmo_create(u64 size, u32 flags, const char *name)
+{
+	struct file *file;
+	int err = cowvmo_pin();
+
+	if (err)
+		return ERR_PTR(err);
+	file = vmo_create_pinned(size, flags, name);
+	cowvmo_unpin();
+	return file;
+}
+
+static u32 child_info_flags(u32 flags)
+{
+	u32 info = COWVMO_INFO_COW_CLONE;
+
+	if (flags & COWVMO_CREATE_RESIZABLE)
+		info |= COWVMO_INFO_RESIZABLE;
+	if (flags & COWVMO_CREATE_NO_WRITE)
+		info |= COWVMO_INFO_IMMUTABLE;
+	return info;
+}
+
+static struct file *vmo_create_child_pinned(struct cowvmo *parent,
+					    const struct cowvmo_create_child *args)
+{
+	bool writable = !(args->flags & COWVMO_CREATE_NO_WRITE);
+	struct cowvmo *child;
+	struct file *file;
+	int err;
+
+	child = cowvmo_alloc();
+	if (IS_ERR(child))
+		return ERR_CAST(child);
+	child->flags = child_info_flags(args->flags);
+	child->base = parent->base + (args->offset >> PAGE_SHIFT);
+	vmo_set_geometry(child, args->length);
+	file = vmo_publish(child, writable);
+	if (IS_ERR(file))
+		return file;
+
+	/* Relatives come and go only before or after. */
+	mutex_lock(&parent->family->lock);
+	err = cow_snapshot(parent, args->offset, args->length, child);
+	if (!err) {
+		memcpy(child->name, parent->name, sizeof(child->name));
+		cowvmo_family_join(child, parent);
+	}
+	mutex_unlock(&parent->family->lock);
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
+	}
+	trace_cowvmo_clone(parent->id, child->id, args->offset, args->length);
+	return file;
+}
+
+/**
+ * cowvmo_create_child() - a snapshot of a range of a VMO
+ * @parent: the VMO
+ * @args: validated as far as no lock is needed for it
+ *
+ * Context: may sleep; takes family->lock and parent->lock.
+ * Return: the child's first file, or an ERR_PTR: -ENOMEM, -ENFILE, -EINTR.
+ */
+struct file *cowvmo_create_child(struct cowvmo *parent,
+				 const struct cowvmo_create_child *args)
+{
+	struct file *file;
+	int err = cowvmo_pin();
+
+	if (err)
+		return ERR_PTR(err);
+	file = vmo_create_child_pinned(parent, args);
+	cowvmo_unpin();
+	return file;
+}
+
+/**
+ * cowvmo_destroy() - the end of a VMO; called when its inode is evicted
+ * @vmo: the VMO, which nobody else can reach any more
+ *
+ * Context: may sleep.
+ */
+void cowvmo_destroy(struct cowvmo *vmo)
+{
+	trace_cowvmo_free(vmo->id);
+	if (!vmo->family) {
+		cow_clear(vmo);
+		return;
+	}
+	cowvmo_family_leave(vmo);
+}
+
+/**
+ * cowvmo_info() - what COWVMO_IOC_GET_INFO tells
+ * @vmo: the VMO
+ * @info: in: @want; out: everything else but @size and the read-only flag
+ *
+ * Context: may sleep; takes vmo->lock, family->lock and, if asked for memory,
+ * the locks of the whole family.
+ * Return: 0 or -ENOMEM.
+ */
+int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
+{
+	struct cowvmo_family *family = vmo->family;
+
+	info->out_flags = vmo->flags;
+	info->out_id = vmo->id;
+
+	down_read(&vmo->lock);
+	info->out_vmo_size = vmo_size(vmo);
+	info->out_stream_size = i_size_read(&vmo->inode);
+	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
+	up_read(&vmo->lock);
+
+	mutex_lock(&family->lock);
+	info->out_parent_id = vmo->parent ? vmo->parent->id : 0;
+	info->out_num_children = vmo->nr_children;
+	memcpy(info->out_name, vmo->name, sizeof(info->out_name));
+	mutex_unlock(&family->lock);
+
+	if (info->want & COWVMO_INFO_MEMORY)
+		return cowvmo_attribute(vmo, info);
+	return 0;
+}
+
+/**
+ * cowvmo_set_name() - rename a VMO
+ * @vmo: the VMO
+ * @name: NUL-terminated within COWVMO_NAME_LEN
+ *
+ * Context: may sleep; takes family->lock.
+ */
+void cowvmo_set_name(struct cowvmo *vmo, const char *name)
+{
+	mutex_lock(&vmo->family->lock);
+	strscpy_pad(vmo->name, name, sizeof(vmo->name));
+	mutex_unlock(&vmo->family->lock);
+}

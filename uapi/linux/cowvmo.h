@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * cowvmo: copy-on-write virtual memory objects.
+ *
+ * open("/dev/cowvmo") gives a device fd; COWVMO_IOC_CREATE on it gives a VMO
+ * fd, COWVMO_IOC_CREATE_CHILD on that gives further VMO fds. A VMO fd is a
+ * regular file of a file system of its own: read, write, lseek, mmap,
+ * ftruncate, fallocate, fstat and fd passing do what they do on a memfd.
+ *
+ * Conventions
+ *
+ * Every ioctl takes a pointer to a struct whose first member, size, the
+ * caller sets to sizeof the struct it was compiled with. A kernel that knows
+ * a longer struct treats what is missing as zero; one that knows a shorter
+ * struct accepts the surplus if it is zero. Members named out_* are written
+ * by the kernel, and only as far as size reaches; what they hold before is
+ * ignored. Padding and reserved members must be zero. All structs have the
+ * same layout for 32- and 64-bit callers.
+ *
+ * Offsets and lengths are in bytes. P is the page size of the machine.
+ *
+ * Errors common to all ioctls; each ioctl adds its own:
+ *
+ * ENOTTY      not an ioctl of this kind of fd
+ * EINVAL      size is shorter than the first version of the struct; a
+ *             reserved member is not zero; a flag or code is not known
+ * E2BIG       size is longer than the kernel's struct and the surplus is not
+ *             zero: the caller asks for something this kernel does not know
+ * EFAULT      the struct cannot be read or written
+ * EACCES      the fd was not opened, or not created, for writing
+ * EPERM       the VMO was not made RESIZABLE
+ * ERANGE      a size or range lies outside the VMO, or outside what any VMO
+ *             can have
+ * EOPNOTSUPP  valid arguments, but not for this kind of VMO or in this state
+ *             of its family
+ * ENOMEM      no memory, or the memory cgroup is at its limit
+ * EINTR       a fatal signal arrived; out_done tells how far it got
+ *
+ * A call that fails has changed nothing, except where out_done says so.
+ */
+#ifndef _UAPI_LINUX_COWVMO_H
+#define _UAPI_LINUX_COWVMO_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* 0: numbers and structs may still change. From 1 on they do not. */
+#define COWVMO_ABI_VERSION	0
+
+#define COWVMO_IOC_TYPE		0xD9
+
+/* Bytes of a name, the terminating NUL included. */
+#define COWVMO_NAME_LEN		32
+
+/**
+ * struct cowvmo_query - ioctl(COWVMO_IOC_QUERY), on the device fd
+ * @size: sizeof(struct cowvmo_query)
+ * @flags: must be 0
+ * @out_abi_version: COWVMO_ABI_VERSION of the running module
+ * @out_page_size: P, in bytes
+ * @out_max_size: the largest size of a VMO, in bytes: 2^63 - P
+ *
+ * Tells what the running module is.
+ */
+struct cowvmo_query {
+	__u32 size;
+	__u32 flags;
+	__u32 out_abi_version;
+	__u32 out_page_size;
+	__aligned_u64 out_max_size;
+};
+
+/**
+ * enum cowvmo_create_flags - flags of COWVMO_IOC_CREATE and _CREATE_CHILD
+ * @COWVMO_CREATE_RESIZABLE: the size may change: COWVMO_IOC_SET_SIZE,
+ *	ftruncate(2), and a write(2) past the end grows it
+ * @COWVMO_CREATE_NO_WRITE: children only: the new fd is read-only, for ever:
+ *	no write, no writable mapping, no operation that changes content.
+ *	Together with RESIZABLE: EINVAL
+ */
+enum cowvmo_create_flags {
+	COWVMO_CREATE_RESIZABLE	= 1 << 0,
+	COWVMO_CREATE_NO_WRITE	= 1 << 1,
+};
+
+/**
+ * struct cowvmo_create - ioctl(COWVMO_IOC_CREATE), on the device fd
+ * @size: sizeof(struct cowvmo_create)
+ * @flags: COWVMO_CREATE_RESIZABLE or 0; anything else is EINVAL
+ * @vmo_size: size in bytes, 0 to 2^63 - P; larger is ERANGE. Rounded up to
+ *	whole pages; the exact value becomes the stream size (st_size)
+ * @name: NUL-terminated name for people to read, shown in /proc and debugfs;
+ *	no terminating NUL within COWVMO_NAME_LEN is EINVAL
+ *
+ * Makes an anonymous VMO that reads zero everywhere and holds no memory.
+ * Returns a new close-on-exec fd, open for reading and writing.
+ *
+ * Also fails with EMFILE or ENFILE. Behaviour of Zircon's zx_vmo_create().
+ */
+struct cowvmo_create {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vmo_size;
+	char name[COWVMO_NAME_LEN];
+};
+
+/**
+ * enum cowvmo_child_type - how a child relates to the VMO it is made from
+ * @COWVMO_CHILD_SNAPSHOT: a copy of the content as it is at this instant;
+ *	neither sees what the other writes later
+ */
+enum cowvmo_child_type {
+	COWVMO_CHILD_SNAPSHOT	= 1,
+};
+
+/**
+ * struct cowvmo_create_child - ioctl(COWVMO_IOC_CREATE_CHILD), on a VMO fd
+ * @size: sizeof(struct cowvmo_create_child)
+ * @type: one of enum cowvmo_child_type; anything else is EINVAL
+ * @flags: of enum cowvmo_create_flags; anything else is EINVAL
+ * @reserved: must be 0
+ * @offset: where the child begins in the parent, a multiple of P (else
+ *	EINVAL). May lie beyond the parent's end
+ * @length: size of the child in bytes, rounded up to whole pages; 0 is
+ *	allowed, more than 2^63 - P is ERANGE. The exact value becomes the
+ *	child's stream size. What lies beyond the parent's end reads zero, also
+ *	after the parent grows
+ *
+ * Makes a child and returns a new close-on-exec fd for it, open for reading
+ * and, unless NO_WRITE, for writing. The cost depends on what was made
+ * writable in mappings since the last snapshot, not on the size.
+ *
+ * EINVAL also when the offsets of this and all earlier generations add up to
+ * more than 2^64. ERANGE wins over EINVAL when @length cannot be rounded up.
+ * Pages that anyone else holds at this instant (direct I/O, pipes, a debugger)
+ * are copied for the child.
+ *
+ * Behaviour of Zircon's zx_vmo_create_child().
+ */
+struct cowvmo_create_child {
+	__u32 size;
+	__u32 type;
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+/**
+ * enum cowvmo_range_op - operations of COWVMO_IOC_OP_RANGE
+ * @COWVMO_OP_COMMIT: give every page of the range memory of its own, rounding
+ *	outward to whole pages; content stays. May stop part-way
+ * @COWVMO_OP_DECOMMIT: free the memory of the range, which then reads zero.
+ *	The range must consist of whole pages (else EINVAL). EOPNOTSUPP while
+ *	the VMO has relatives, that is, a living clone, parent or sibling
+ * @COWVMO_OP_ZERO: make the range read zero and free whole pages. Works in
+ *	every state, and at any alignment
+ *
+ * The order of checks: ERANGE, then success when @length is 0, then
+ * EOPNOTSUPP, then EINVAL for alignment.
+ */
+enum cowvmo_range_op {
+	COWVMO_OP_COMMIT	= 1,
+	COWVMO_OP_DECOMMIT	= 2,
+	COWVMO_OP_ZERO		= 3,
+};
+
+/**
+ * struct cowvmo_op_range - ioctl(COWVMO_IOC_OP_RANGE), on a VMO fd
+ * @size: sizeof(struct cowvmo_op_range)
+ * @op: one of enum cowvmo_range_op; anything else is EINVAL
+ * @offset: first byte
+ * @length: number of bytes; @offset + @length beyond the size is ERANGE
+ * @out_done: bytes of the range that are done, counted from @offset. Written
+ *	also when the call fails with ENOMEM or EINTR: repeat from there
+ *
+ * Needs an fd open for writing (EACCES). Behaviour of Zircon's
+ * zx_vmo_op_range().
+ */
+struct cowvmo_op_range {
+	__u32 size;
+	__u32 op;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 out_done;
+};
+
+/**
+ * struct cowvmo_set_size - ioctl(COWVMO_IOC_SET_SIZE), on a VMO fd
+ * @size: sizeof(struct cowvmo_set_size)
+ * @flags: must be 0
+ * @vmo_size: new size in bytes, rounded up to whole pages; the exact value
+ *	becomes the stream size. More than 2^63 - P is ERANGE; beyond 2^64
+ *	after adding the offsets of all generations is EINVAL
+ *
+ * Shrinking frees pages; what is regained by growing reads zero, in this VMO
+ * and never again from a parent. EACCES without write access, EPERM when the
+ * VMO is not RESIZABLE. Behaviour of Zircon's zx_vmo_set_size().
+ */
+struct cowvmo_set_size {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 vmo_size;
+};
+
+/**
+ * struct cowvmo_set_stream_size - ioctl(COWVMO_IOC_SET_STREAM_SIZE), VMO fd
+ * @size: sizeof(struct cowvmo_set_stream_size)
+ * @flags: must be 0
+ * @stream_size: new end of file in bytes, at most the VMO's size (else
+ *	ERANGE)
+ *
+ * Changes st_size without changing the VMO's size. Everything from the
+ * smaller of the old and the new stream size on becomes zero; the unchanged
+ * value changes nothing. Behaviour of Zircon's zx_vmo_set_stream_size().
+ */
+struct cowvmo_set_stream_size {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 stream_size;
+};
+
+/**
+ * enum cowvmo_info_want - what COWVMO_IOC_GET_INFO shall compute
+ * @COWVMO_INFO_MEMORY: private, scaled and metadata bytes. These take time
+ *	in proportion to what the family shares, and hold it still meanwhile
+ */
+enum cowvmo_info_want {
+	COWVMO_INFO_MEMORY	= 1 << 0,
+};
+
+/**
+ * enum cowvmo_info_flags - properties of a VMO
+ * @COWVMO_INFO_RESIZABLE: made RESIZABLE
+ * @COWVMO_INFO_COW_CLONE: made by CREATE_CHILD as a copy
+ * @COWVMO_INFO_IMMUTABLE: a snapshot made with NO_WRITE
+ * @COWVMO_INFO_READ_ONLY_FD: this fd is read-only
+ */
+enum cowvmo_info_flags {
+	COWVMO_INFO_RESIZABLE		= 1 << 0,
+	COWVMO_INFO_COW_CLONE		= 1 << 1,
+	COWVMO_INFO_IMMUTABLE		= 1 << 2,
+	COWVMO_INFO_READ_ONLY_FD	= 1 << 3,
+};
+
+/**
+ * struct cowvmo_get_info - ioctl(COWVMO_IOC_GET_INFO), on a VMO fd
+ * @size: sizeof(struct cowvmo_get_info)
+ * @want: of enum cowvmo_info_want; anything else is EINVAL
+ * @out_flags: of enum cowvmo_info_flags
+ * @out_reserved: written 0
+ * @out_vmo_size: size in bytes, a multiple of P
+ * @out_stream_size: end of file in bytes (st_size)
+ * @out_id: identity of this VMO, unique while the module is loaded, never 0
+ * @out_parent_id: identity of the VMO it was made from, or of the nearest
+ *	living ancestor; 0 when there is none
+ * @out_num_children: VMOs whose parent this one is
+ * @out_populated_bytes: memory that this VMO can see: P for each page that is
+ *	its own or shared with relatives
+ * @out_private_bytes: the part that no relative can see; 0 without
+ *	COWVMO_INFO_MEMORY, as the three below
+ * @out_scaled_bytes: each page divided by the number of VMOs that can see it;
+ *	summed over a family this is the memory really used
+ * @out_scaled_fraction: further 1/2^63 parts of a byte, below 2^63
+ * @out_metadata_bytes: kernel memory for the tree behind this VMO, shared
+ *	parts counted in full
+ * @out_name: the name, NUL-terminated
+ *
+ * Works on read-only fds too.
+ */
+struct cowvmo_get_info {
+	__u32 size;
+	__u32 want;
+	__u32 out_flags;
+	__u32 out_reserved;
+	__aligned_u64 out_vmo_size;
+	__aligned_u64 out_stream_size;
+	__aligned_u64 out_id;
+	__aligned_u64 out_parent_id;
+	__aligned_u64 out_num_children;
+	__aligned_u64 out_populated_bytes;
+	__aligned_u64 out_private_bytes;
+	__aligned_u64 out_scaled_bytes;
+	__aligned_u64 out_scaled_fraction;
+	__aligned_u64 out_metadata_bytes;
+	char out_name[COWVMO_NAME_LEN];
+};
+
+/**
+ * struct cowvmo_set_name - ioctl(COWVMO_IOC_SET_NAME), on a VMO fd
+ * @size: sizeof(struct cowvmo_set_name)
+ * @flags: must be 0
+ * @name: the new name; no NUL within COWVMO_NAME_LEN is EINVAL
+ *
+ * Works on read-only fds too. Children made later inherit the name.
+ */
+struct cowvmo_set_name {
+	__u32 size;
+	__u32 flags;
+	char name[COWVMO_NAME_LEN];
+};
+
+/* The device fd */
+#define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
+#define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
+
+/* A VMO fd */
+#define COWVMO_IOC_CREATE_CHILD		_IO(COWVMO_IOC_TYPE, 0x40)
+#define COWVMO_IOC_OP_RANGE		_IO(COWVMO_IOC_TYPE, 0x41)
+#define COWVMO_IOC_SET_SIZE		_IO(COWVMO_IOC_TYPE, 0x42)
+#define COWVMO_IOC_SET_STREAM_SIZE	_IO(COWVMO_IOC_TYPE, 0x43)
+#define COWVMO_IOC_GET_INFO		_IO(COWVMO_IOC_TYPE, 0x44)
+#define COWVMO_IOC_SET_NAME		_IO(COWVMO_IOC_TYPE, 0x45)
+
+#endif /* _UAPI_LINUX_COWVMO_H */
