@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Carries out one operation of the fuzzer on the module and on the model, and
+ * compares what the calls return. An operation that does not fit the state
+ * returns false and has changed nothing.
+ */
+#ifndef COWVMO_SELFTEST_FUZZ_EXEC_H
+#define COWVMO_SELFTEST_FUZZ_EXEC_H
+
+#include "fuzz_ops.h"
+
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#define MADV_POPULATE_WRITE	23
+#endif
+
+/* What the process that fails tells the one that started it */
+struct f_verdict {
+	char why[256];
+};
+
+static struct f_verdict *f_verdict;
+
+static inline void __attribute__((noreturn, format(printf, 1, 2)))
+f_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(f_verdict->why, sizeof(f_verdict->why), format, args);
+	va_end(args);
+	_exit(1);
+}
+
+static inline void f_want(const char *what, long got, long want)
+{
+	if (got != want)
+		f_fail("%s: got %ld, want %ld", what, got, want);
+}
+
+/* Access to mappings: 0 or the signal */
+
+static sigjmp_buf f_fault_env;
+static volatile sig_atomic_t f_fault_expected;
+
+static inline void f_on_fault(int sig)
+{
+	if (f_fault_expected)
+		siglongjmp(f_fault_env, sig);
+	f_fail("signal %d outside of any access to a mapping", sig);
+}
+
+static inline void f_catch_faults(void)
+{
+	struct sigaction act = { .sa_handler = f_on_fault };
+
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+}
+
+static inline int f_copy(void *to, const void *from, size_t length)
+{
+	int sig = sigsetjmp(f_fault_env, 1);
+
+	if (!sig) {
+		f_fault_expected = 1;
+		memcpy(to, from, length);
+	}
+	f_fault_expected = 0;
+	return sig;
+}
+
+/* Accesses to the objects of the model */
+
+static inline struct m_vmo *f_vmo(struct model *m, __u64 index)
+{
+	if (index >= M_VMOS || !m->vmo[index].used || m->vmo[index].fd < 0)
+		return NULL;
+	return &m->vmo[index];
+}
+
+static inline struct m_map *f_map(struct model *m, __u64 index, __u64 page,
+				  __u64 pages)
+{
+	struct m_map *map;
+
+	if (index >= M_MAPS || !m->map[index].used)
+		return NULL;
+	map = &m->map[index];
+	if (page >= map->pages || pages > map->pages - page)
+		return NULL;
+	return map;
+}
+
+static inline bool f_inside(const struct m_vmo *vmo, __u64 offset,
+			    __u64 length)
+{
+	return offset <= vmo->pages * PG && length <= vmo->pages * PG - offset;
+}
+
+/* The VMO as an object */
+
+static inline bool f_create(struct model *m, const __u64 *arg)
+{
+	int fd;
+
+	if (arg[0] >= M_VMOS || m->vmo[arg[0]].used ||
+	    arg[1] > M_MAX_PAGES * PG)
+		return false;
+	fd = vmo_new(arg[1], arg[2]);
+	if (fd < 0)
+		f_fail("create: %d", fd);
+	m_create(m, arg[0], arg[1], arg[2]);
+	m->vmo[arg[0]].fd = fd;
+	m->vmo[arg[0]].id = vmo_id(fd);
+	return true;
+}
+
+static inline bool f_clone(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	int fd;
+
+	if (!vmo || arg[1] >= M_VMOS || m->vmo[arg[1]].used ||
+	    arg[2] % PG || arg[3] > M_MAX_PAGES * PG)
+		return false;
+	fd = vmo_child(vmo->fd, arg[4], arg[2], arg[3]);
+	if (fd < 0)
+		f_fail("clone: %d", fd);
+	m_clone(m, arg[0], arg[1], arg[2], arg[3], arg[4]);
+	m->vmo[arg[1]].fd = fd;
+	m->vmo[arg[1]].id = vmo_id(fd);
+	return true;
+}
+
+static inline bool f_close(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+
+	if (!vmo)
+		return false;
+	f_want("close", vmo_ret(close(vmo->fd)), 0);
+	vmo->fd = -1;
+	m_release(m, arg[0]);
+	return true;
+}
+
+/* As a file */
+
+/* Only a resizable VMO grows; in a fixed one the end moves within its size. */
+static inline __u64 f_write_limit(const struct m_vmo *vmo)
+{
+	if (vmo->flags & COWVMO_INFO_RESIZABLE)
+		return M_MAX_PAGES * PG;
+	return vmo->pages * PG;
+}
+
+static inline void f_write_model(struct m_vmo *vmo, __u64 offset, __u64 length,
+				 __u64 seed)
+{
+	__u64 end = offset + length;
+
+	if (end > vmo->stream)
+		vmo->stream = end;
+	if (m_pages_of(end) > vmo->pages)
+		vmo->pages = m_pages_of(end);
+	m_write(vmo, offset, length, seed);
+}
+
+static inline bool f_write(struct model *m, const __u64 *arg)
+{
+	static unsigned char buf[M_MAX_PAGES * PG];
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	__u64 offset = arg[1], length = arg[2];
+	__u64 limit;
+	long got;
+
+	if (!vmo || !length || offset > vmo->stream)
+		return false;
+	limit = f_write_limit(vmo);
+	if (vmo->flags & COWVMO_INFO_RESIZABLE && offset + length > limit)
+		return false;
+	m_bytes(buf, arg[3], offset, length);
+	got = vmo_ret(pwrite(vmo->fd, buf, length, offset));
+	if (vmo->read_only) {
+		f_want("write through a read-only fd", got, -EBADF);
+		return true;
+	}
+	if (offset >= limit) {
+		f_want("write past the end", got, -ENOSPC);
+		return true;
+	}
+	if (length > limit - offset)
+		length = limit - offset;
+	f_want("write", got, length);
+	f_write_model(vmo, offset, length, arg[3]);
+	return true;
+}
+
+static inline bool f_range_op(struct model *m, const struct f_op *op)
+{
+	static const __u32 codes[F_KINDS] = {
+		[F_COMMIT] = COWVMO_OP_COMMIT,
+		[F_DECOMMIT] = COWVMO_OP_DECOMMIT,
+		[F_ZERO] = COWVMO_OP_ZERO,
+	};
+	struct m_vmo *vmo = f_vmo(m, op->arg[0]);
+	__u64 offset = op->arg[1], length = op->arg[2];
+	long want = 0;
+
+	if (!vmo || !f_inside(vmo, offset, length))
+		return false;
+	if (vmo->read_only)
+		want = -EACCES;
+	else if (op->kind == F_DECOMMIT && length && m_relatives(m, op->arg[0]))
+		want = -EOPNOTSUPP;
+	else if (op->kind == F_DECOMMIT && length &&
+		 (offset % PG || length % PG))
+		want = -EINVAL;
+	f_want(f_names[op->kind].name,
+	       vmo_op(vmo->fd, codes[op->kind], offset, length, NULL), want);
+	if (!want && op->kind == F_COMMIT)
+		m_commit(vmo, offset, length);
+	else if (!want)
+		m_zero(vmo, offset, length);
+	return true;
+}
+
+static inline bool f_punch(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	long got;
+
+	if (!vmo || !f_inside(vmo, arg[1], arg[2]) || !arg[2])
+		return false;
+	got = vmo_ret(fallocate(vmo->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				arg[1], arg[2]));
+	f_want("punch", got, vmo->read_only ? -EBADF : 0);
+	if (!vmo->read_only)
+		m_zero(vmo, arg[1], arg[2]);
+	return true;
+}
+
+static inline bool f_resize(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	long want = 0;
+
+	if (!vmo || arg[1] > M_MAX_PAGES * PG)
+		return false;
+	if (vmo->read_only)
+		want = -EACCES;
+	else if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
+		want = -EPERM;
+	f_want("resize", vmo_set_size(vmo->fd, arg[1]), want);
+	if (!want)
+		m_resize(m, arg[0], arg[1]);
+	return true;
+}
+
+static inline bool f_stream(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	long want = 0;
+
+	if (!vmo)
+		return false;
+	if (vmo->read_only)
+		want = -EACCES;
+	else if (arg[1] > vmo->pages * PG)
+		want = -ERANGE;
+	f_want("stream", vmo_set_stream_size(vmo->fd, arg[1]), want);
+	if (!want)
+		m_set_stream(vmo, arg[1]);
+	return true;
+}
+
+/* Mapped */
+
+static inline bool f_do_map(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[1]);
+	bool shared = arg[5], write = arg[4] & PROT_WRITE;
+	struct m_map *map;
+	unsigned int i;
+	char *mem;
+
+	if (!vmo || arg[0] >= M_MAPS || m->map[arg[0]].used || !arg[3] ||
+	    arg[3] > M_MAP_PAGES)
+		return false;
+	mem = mmap(NULL, arg[3] * PG, arg[4], shared ? MAP_SHARED : MAP_PRIVATE,
+		   vmo->fd, arg[2] * PG);
+	if (shared && write && vmo->read_only) {
+		f_want("mmap of a read-only fd", mem == MAP_FAILED ? -errno : 0,
+		       -EACCES);
+		return true;
+	}
+	if (mem == MAP_FAILED)
+		f_fail("mmap: %d", -errno);
+	map = &m->map[arg[0]];
+	*map = (struct m_map) {
+		.used = true, .shared = shared, .vmo = arg[1],
+		.read_only = vmo->read_only, .first = arg[2], .pages = arg[3],
+	};
+	for (i = 0; i < map->pages; i++) {
+		map->page[i].at = (unsigned char *)mem + i * PG;
+		map->page[i].prot = arg[4];
+	}
+	vmo->mapped += map->pages;
+	return true;
+}
+
+/* What an access must raise; a private copy outlives the page. */
+static inline int f_signal(const struct model *m, const struct m_map *map,
+			   const struct m_map_page *page, bool write)
+{
+	int needed = write ? PROT_WRITE : PROT_READ | PROT_WRITE;
+
+	if (!(page->prot & needed))
+		return SIGSEGV;
+	if (page->copy)
+		return 0;
+	if (map->first + (page - map->page) >= m->vmo[map->vmo].pages)
+		return SIGBUS;
+	return 0;
+}
+
+/* The page of the model that a store to a mapping changes */
+static inline struct m_page *f_target(struct model *m, struct m_map *map,
+				      struct m_map_page *page)
+{
+	struct m_vmo *vmo = &m->vmo[map->vmo];
+	__u64 index = map->first + (page - map->page);
+
+	if (map->shared)
+		return m_page_own(vmo, index);
+	if (!page->copy)
+		page->copy = m_page_new(vmo->page[index]);
+	return page->copy;
+}
+
+static inline bool f_store(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], 1);
+	unsigned char buf[PG];
+	struct m_map_page *page;
+	int want;
+
+	if (!map || !map->page[arg[1]].at || arg[2] >= PG || !arg[3] ||
+	    arg[3] > PG - arg[2])
+		return false;
+	page = &map->page[arg[1]];
+	want = f_signal(m, map, page, true);
+	m_bytes(buf, arg[4], arg[2], arg[3]);
+	f_want("signal of a store", f_copy(page->at + arg[2], buf, arg[3]),
+	       want);
+	if (!want)
+		memcpy(f_target(m, map, page)->data + arg[2], buf, arg[3]);
+	return true;
+}
+
+/* Another process stores, through the mapping it inherited. */
+static inline bool f_fork_store(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], 1);
+	unsigned char buf[PG];
+	struct m_map_page *page;
+	int want, status;
+	pid_t pid;
+
+	if (!map || !map->page[arg[1]].at)
+		return false;
+	page = &map->page[arg[1]];
+	want = f_signal(m, map, page, true);
+	m_bytes(buf, arg[2], 0, PG);
+	pid = fork();
+	if (!pid)
+		_exit(f_copy(page->at, buf, PG));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		f_fail("fork: %d, status %#x", -errno, status);
+	f_want("signal of a child's store", WEXITSTATUS(status), want);
+	if (!want && map->shared)
+		memcpy(f_target(m, map, page)->data, buf, PG);
+	return true;
+}
+
+/* Calls that take addresses are made page by page: a range may have holes. */
+static inline bool f_protect(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], arg[2]);
+	long want = 0;
+	__u64 i;
+
+	if (!map)
+		return false;
+	if (map->shared && map->read_only && arg[3] & PROT_WRITE)
+		want = -EACCES;
+	for (i = arg[1]; i < arg[1] + arg[2]; i++) {
+		struct m_map_page *page = &map->page[i];
+
+		if (!page->at)
+			continue;
+		f_want("mprotect", vmo_ret(mprotect(page->at, PG, arg[3])),
+		       want);
+		if (!want)
+			page->prot = arg[3];
+	}
+	return true;
+}
+
+static inline bool f_unmap(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], arg[2]);
+	struct m_vmo *vmo;
+	bool left = false;
+	__u64 i;
+
+	if (!map)
+		return false;
+	vmo = &m->vmo[map->vmo];
+	for (i = arg[1]; i < arg[1] + arg[2]; i++) {
+		struct m_map_page *page = &map->page[i];
+
+		if (!page->at)
+			continue;
+		f_want("munmap", vmo_ret(munmap(page->at, PG)), 0);
+		page->at = NULL;
+		m_page_put(&page->copy);
+		vmo->mapped--;
+	}
+	for (i = 0; i < map->pages; i++)
+		left |= map->page[i].at != NULL;
+	map->used = left;
+	m_release(m, map->vmo);
+	return true;
+}
+
+static inline bool f_move(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], 1);
+	struct m_map_page *page;
+	void *place, *now;
+
+	if (!map || !map->page[arg[1]].at)
+		return false;
+	page = &map->page[arg[1]];
+	place = mmap(NULL, PG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	now = mremap(page->at, PG, PG, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	if (now == MAP_FAILED)
+		f_fail("mremap: %d", -errno);
+	page->at = now;
+	return true;
+}
+
+static inline bool f_dontneed(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], arg[2]);
+	__u64 i;
+
+	if (!map)
+		return false;
+	for (i = arg[1]; i < arg[1] + arg[2]; i++) {
+		struct m_map_page *page = &map->page[i];
+
+		if (!page->at)
+			continue;
+		f_want("MADV_DONTNEED",
+		       vmo_ret(madvise(page->at, PG, MADV_DONTNEED)), 0);
+		m_page_put(&page->copy);
+	}
+	return true;
+}
+
+static inline bool f_populate(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], 1);
+	struct m_map_page *page;
+
+	if (!map || !map->page[arg[1]].at)
+		return false;
+	page = &map->page[arg[1]];
+	if (f_signal(m, map, page, arg[2]))
+		return false;
+	if (!arg[2] && !(page->prot & PROT_READ))
+		return false;
+	f_want("MADV_POPULATE",
+	       vmo_ret(madvise(page->at, PG, arg[2] ? MADV_POPULATE_WRITE :
+			       MADV_POPULATE_READ)), 0);
+	if (arg[2])
+		f_target(m, map, page);
+	return true;
+}
+
+static inline bool f_remove(struct model *m, const __u64 *arg)
+{
+	struct m_map *map = f_map(m, arg[0], arg[1], arg[2]);
+	struct m_vmo *vmo;
+	__u64 i;
+
+	if (!map || !map->shared || map->read_only)
+		return false;
+	vmo = &m->vmo[map->vmo];
+	for (i = arg[1]; i < arg[1] + arg[2]; i++) {
+		struct m_map_page *page = &map->page[i];
+
+		if (!page->at || !(page->prot & PROT_WRITE))
+			continue;
+		f_want("MADV_REMOVE",
+		       vmo_ret(madvise(page->at, PG, MADV_REMOVE)), 0);
+		if (map->first + i < vmo->pages)
+			m_page_put(&vmo->page[map->first + i]);
+	}
+	return true;
+}
+
+static inline void f_look_page(const struct model *m, const struct m_map *map,
+			       const struct m_map_page *page)
+{
+	const struct m_vmo *vmo = &m->vmo[map->vmo];
+	__u64 index = map->first + (page - map->page);
+	int want = f_signal(m, map, page, false);
+	static const struct m_page nothing;
+	const struct m_page *content = page->copy;
+	unsigned char buf[PG];
+
+	f_want("signal of a load", f_copy(buf, page->at, PG), want);
+	if (want)
+		return;
+	if (!content)
+		content = vmo->page[index] ? vmo->page[index] : &nothing;
+	if (memcmp(buf, content->data, PG))
+		f_fail("mapping %d page %llu differs", (int)(map - m->map),
+		       (unsigned long long)(page - map->page));
+}
+
+static inline bool f_look(const struct model *m, __u64 index)
+{
+	unsigned int i;
+
+	if (index >= M_MAPS || !m->map[index].used)
+		return false;
+	for (i = 0; i < m->map[index].pages; i++)
+		if (m->map[index].page[i].at)
+			f_look_page(m, &m->map[index], &m->map[index].page[i]);
+	return true;
+}
+
+static inline bool f_apply(struct model *m, const struct f_op *op)
+{
+	switch (op->kind) {
+	case F_CREATE:		return f_create(m, op->arg);
+	case F_CLONE:		return f_clone(m, op->arg);
+	case F_CLOSE:		return f_close(m, op->arg);
+	case F_WRITE:		return f_write(m, op->arg);
+	case F_COMMIT:
+	case F_DECOMMIT:
+	case F_ZERO:		return f_range_op(m, op);
+	case F_PUNCH:		return f_punch(m, op->arg);
+	case F_RESIZE:		return f_resize(m, op->arg);
+	case F_STREAM:		return f_stream(m, op->arg);
+	case F_MAP:		return f_do_map(m, op->arg);
+	case F_STORE:		return f_store(m, op->arg);
+	case F_FORK_STORE:	return f_fork_store(m, op->arg);
+	case F_PROTECT:		return f_protect(m, op->arg);
+	case F_UNMAP:		return f_unmap(m, op->arg);
+	case F_MOVE:		return f_move(m, op->arg);
+	case F_DONTNEED:	return f_dontneed(m, op->arg);
+	case F_POPULATE:	return f_populate(m, op->arg);
+	case F_REMOVE:		return f_remove(m, op->arg);
+	case F_LOOK:		return f_look(m, op->arg[0]);
+	}
+	return false;
+}
+
+#endif /* COWVMO_SELFTEST_FUZZ_EXEC_H */

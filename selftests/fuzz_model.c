@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The model fuzzer: random operations on many VMOs and mappings, compared with
+ * a trivial model after each step: content, sizes, family, attribution.
+ *
+ * FUZZ_SEED=n		where to begin; printed, random otherwise
+ * FUZZ_STEPS=n		operations in all; a million for a soak
+ * FUZZ_VALIDATE=n	run the module's validators every n steps; 0: never
+ * FUZZ_CHECK=n		compare all content every n steps, a part after each
+ * FUZZ_REPLAY=file	repeat the operations of a file, as printed on failure
+ *
+ * The steps are done in segments, each in a process and with VMOs of its own,
+ * with a seed that follows from the first. When one fails, ever smaller parts
+ * of it are repeated, and the smallest that fails is printed.
+ */
+#include "fuzz_check.h"
+
+#include <time.h>
+
+#include "kselftest.h"
+
+#define SEGMENT		1000U
+#define MAX_SHRINKS	600U
+/* A segment that takes longer than this hangs. */
+#define HANG_SECONDS	600U
+
+struct settings {
+	__u64 seed;
+	unsigned long steps;
+	unsigned long validate;
+	unsigned long check;
+};
+
+/* Shared with the process that does the work: what it did is seen here even
+ * if it is killed.
+ */
+struct record {
+	unsigned int done;
+	struct f_op op[SEGMENT];
+	struct f_verdict verdict;
+};
+
+struct list {
+	unsigned int ops;
+	struct f_op op[SEGMENT];
+};
+
+static struct settings settings;
+static struct record *record;
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : otherwise;
+}
+
+static void check_after(const struct model *m, __u64 *rnd, unsigned int step,
+			const struct settings *how)
+{
+	if (how->check && step % how->check == 0)
+		f_check_all(m);
+	f_check_step(m, rnd);
+	if (how->validate && step % how->validate == 0)
+		f_want("validate", vmo_validate(), 0);
+}
+
+static void check_at_end(const struct model *m)
+{
+	unsigned int i;
+
+	f_check_all(m);
+	for (i = 0; i < M_MAPS; i++)
+		f_look(m, i);
+	f_check_all(m);
+	f_want("validate", vmo_validate(), 0);
+}
+
+static void run_random(__u64 seed, unsigned int steps)
+{
+	__u64 rnd = seed * 2 + 1, look = seed | 1;
+	struct model *m = calloc(1, sizeof(*m));
+	unsigned int i;
+
+	for (i = 0; i < steps; i++) {
+		f_make(m, &rnd, &record->op[i]);
+		record->done = i + 1;
+		if (f_apply(m, &record->op[i]))
+			check_after(m, &look, i, &settings);
+	}
+	check_at_end(m);
+}
+
+/* Repeats operations, checking everything after each. */
+static void run_list(const struct list *list)
+{
+	const struct settings thorough = { .validate = 1, .check = 1 };
+	struct model *m = calloc(1, sizeof(*m));
+	__u64 look = 1;
+	unsigned int i;
+
+	for (i = 0; i < list->ops; i++) {
+		record->done = i + 1;
+		if (f_apply(m, &list->op[i]))
+			check_after(m, &look, i, &thorough);
+	}
+	check_at_end(m);
+}
+
+/* In a process of its own; true when it found nothing. */
+static bool passes(const struct list *list, __u64 seed, unsigned int steps)
+{
+	int status = 0;
+	pid_t pid;
+
+	record->done = 0;
+	record->verdict.why[0] = '\0';
+	pid = fork();
+	if (!pid) {
+		alarm(HANG_SECONDS);
+		f_catch_faults();
+		if (list)
+			run_list(list);
+		else
+			run_random(seed, steps);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+	if (WIFSIGNALED(status))
+		snprintf(record->verdict.why, sizeof(record->verdict.why),
+			 "killed by signal %d", WTERMSIG(status));
+	return !status;
+}
+
+static void remove_part(struct list *to, const struct list *from,
+			unsigned int at, unsigned int ops)
+{
+	to->ops = from->ops - ops;
+	memcpy(to->op, from->op, at * sizeof(to->op[0]));
+	memcpy(to->op + at, from->op + at + ops,
+	       (to->ops - at) * sizeof(to->op[0]));
+}
+
+/* One round over the list with parts of @ops; true if any could go. */
+static bool shrink_by(struct list *list, unsigned int ops, unsigned int *tries)
+{
+	static struct list smaller;
+	bool gone = false;
+	unsigned int at;
+
+	for (at = 0; at + ops <= list->ops && *tries < MAX_SHRINKS;) {
+		(*tries)++;
+		remove_part(&smaller, list, at, ops);
+		if (passes(&smaller, 0, 0)) {
+			at += ops;
+			continue;
+		}
+		smaller.ops = record->done;
+		*list = smaller;
+		gone = true;
+	}
+	return gone;
+}
+
+/* Removes whatever can be removed while it still fails in some way. */
+static void shrink(struct list *list)
+{
+	unsigned int ops = list->ops / 2, tries = 0;
+	bool gone;
+
+	while (ops && tries < MAX_SHRINKS) {
+		gone = shrink_by(list, ops, &tries);
+		if (ops > 1)
+			ops /= 2;
+		else if (!gone)
+			break;
+	}
+}
+
+static void print_list(const struct list *list)
+{
+	unsigned int i;
+
+	fflush(stdout);
+	for (i = 0; i < list->ops; i++)
+		f_print(stdout, "#   ", &list->op[i]);
+	fflush(stdout);
+}
+
+static void explain(__u64 seed)
+{
+	static struct list list, whole;
+
+	ksft_print_msg("FUZZ_SEED=%llu, step %u: %s\n",
+		       (unsigned long long)seed, record->done,
+		       record->verdict.why);
+	list.ops = record->done;
+	memcpy(list.op, record->op, sizeof(list.op));
+	whole = list;
+	if (passes(&list, 0, 0)) {
+		ksft_print_msg("does not fail again; all of it:\n");
+		print_list(&whole);
+		return;
+	}
+	shrink(&list);
+	passes(&list, 0, 0);
+	ksft_print_msg("smallest sequence: %s\n", record->verdict.why);
+	print_list(&list);
+}
+
+static void replay(const char *path)
+{
+	static struct list list;
+	FILE *file = fopen(path, "r");
+	char line[256];
+
+	if (!file)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	while (list.ops < SEGMENT && fgets(line, sizeof(line), file))
+		if (!f_parse(line, &list.op[list.ops]))
+			list.ops++;
+	fclose(file);
+	ksft_set_plan(1);
+	if (!passes(&list, 0, 0))
+		ksft_print_msg("step %u: %s\n", record->done,
+			       record->verdict.why);
+	ksft_test_result(!record->verdict.why[0], "replay %u operations\n",
+			 list.ops);
+}
+
+static void fuzz(void)
+{
+	unsigned int segments = (settings.steps + SEGMENT - 1) / SEGMENT;
+	unsigned int i, failed = 0;
+
+	ksft_set_plan(segments);
+	for (i = 0; i < segments; i++) {
+		__u64 seed = settings.seed + i;
+		unsigned long left = settings.steps - i * (__u64)SEGMENT;
+		unsigned int steps = left < SEGMENT ? left : SEGMENT;
+		bool ok = passes(NULL, seed, steps);
+
+		if (!ok && ++failed <= 3)
+			explain(seed);
+		ksft_test_result(ok, "FUZZ_SEED=%llu FUZZ_STEPS=%u\n",
+				 (unsigned long long)seed, steps);
+	}
+}
+
+int main(void)
+{
+	const char *path = getenv("FUZZ_REPLAY");
+
+	record = mmap(NULL, sizeof(*record), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (record == MAP_FAILED)
+		return KSFT_FAIL;
+	f_verdict = &record->verdict;
+	settings.seed = setting("FUZZ_SEED", time(NULL) * 1000 + getpid());
+	settings.steps = setting("FUZZ_STEPS", 3000);
+	settings.validate = setting("FUZZ_VALIDATE", 16);
+	settings.check = setting("FUZZ_CHECK", 16);
+
+	ksft_print_header();
+	ksft_print_msg("FUZZ_SEED=%llu FUZZ_STEPS=%lu\n",
+		       (unsigned long long)settings.seed, settings.steps);
+	if (path)
+		replay(path);
+	else
+		fuzz();
+	ksft_finished();
+}

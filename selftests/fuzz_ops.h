@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fuzzer's operations: a record that can be made at random, printed, read
+ * back and repeated. All arguments are concrete; an operation that does not
+ * fit the state it meets (its VMO is closed, its range too long) is skipped,
+ * so that any part of a sequence is a sequence again.
+ */
+#ifndef COWVMO_SELFTEST_FUZZ_OPS_H
+#define COWVMO_SELFTEST_FUZZ_OPS_H
+
+#include "model.h"
+
+enum f_kind {
+	F_CREATE,	/* vmo, bytes, flags */
+	F_CLONE,	/* vmo, to, offset, bytes, flags */
+	F_CLOSE,	/* vmo */
+	F_WRITE,	/* vmo, offset, length, seed */
+	F_COMMIT,	/* vmo, offset, length */
+	F_DECOMMIT,	/* vmo, offset, length */
+	F_ZERO,		/* vmo, offset, length */
+	F_PUNCH,	/* vmo, offset, length */
+	F_RESIZE,	/* vmo, bytes */
+	F_STREAM,	/* vmo, bytes */
+	F_MAP,		/* map, vmo, first page, pages, prot, shared */
+	F_STORE,	/* map, page, in page, length, seed */
+	F_FORK_STORE,	/* map, page, seed */
+	F_PROTECT,	/* map, page, pages, prot */
+	F_UNMAP,	/* map, page, pages */
+	F_MOVE,		/* map, page */
+	F_DONTNEED,	/* map, page, pages */
+	F_POPULATE,	/* map, page, write */
+	F_REMOVE,	/* map, page, pages */
+	F_LOOK,		/* map: read all of it */
+	F_KINDS,
+};
+
+struct f_op {
+	__u32 kind;
+	__u64 arg[6];
+};
+
+struct f_name {
+	const char *name;
+	unsigned int args;
+	/* how often, relative to the others */
+	unsigned int weight;
+};
+
+static const struct f_name f_names[F_KINDS] = {
+	[F_CREATE]	= { "create", 3, 4 },
+	[F_CLONE]	= { "clone", 5, 14 },
+	[F_CLOSE]	= { "close", 1, 7 },
+	[F_WRITE]	= { "write", 4, 20 },
+	[F_COMMIT]	= { "commit", 3, 4 },
+	[F_DECOMMIT]	= { "decommit", 3, 4 },
+	[F_ZERO]	= { "zero", 3, 6 },
+	[F_PUNCH]	= { "punch", 3, 3 },
+	[F_RESIZE]	= { "resize", 2, 5 },
+	[F_STREAM]	= { "stream", 2, 3 },
+	[F_MAP]		= { "map", 6, 8 },
+	[F_STORE]	= { "store", 5, 30 },
+	[F_FORK_STORE]	= { "fork_store", 3, 1 },
+	[F_PROTECT]	= { "protect", 4, 6 },
+	[F_UNMAP]	= { "unmap", 3, 3 },
+	[F_MOVE]	= { "move", 2, 3 },
+	[F_DONTNEED]	= { "dontneed", 3, 3 },
+	[F_POPULATE]	= { "populate", 3, 4 },
+	[F_REMOVE]	= { "remove", 3, 2 },
+	[F_LOOK]	= { "look", 1, 4 },
+};
+
+static inline void f_print(FILE *to, const char *lead, const struct f_op *op)
+{
+	unsigned int i;
+
+	fprintf(to, "%s%s", lead, f_names[op->kind].name);
+	for (i = 0; i < f_names[op->kind].args; i++)
+		fprintf(to, " 0x%llx", (unsigned long long)op->arg[i]);
+	fputc('\n', to);
+}
+
+/* 0, or -EINVAL when the line is not an operation. A leading # is allowed. */
+static inline int f_parse(char *line, struct f_op *op)
+{
+	char *save, *word;
+	unsigned int i;
+
+	memset(op, 0, sizeof(*op));
+	word = strtok_r(line, " \t\n#", &save);
+	for (i = 0; word && i < F_KINDS; i++)
+		if (!strcmp(word, f_names[i].name))
+			break;
+	if (!word || i == F_KINDS)
+		return -EINVAL;
+	op->kind = i;
+	for (i = 0; i < f_names[op->kind].args; i++) {
+		word = strtok_r(NULL, " \t\n", &save);
+		if (!word)
+			return -EINVAL;
+		op->arg[i] = strtoull(word, NULL, 0);
+	}
+	return 0;
+}
+
+/* xorshift64*: the same sequence for the same seed, everywhere */
+static inline __u64 f_random(__u64 *state)
+{
+	__u64 x = *state;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	*state = x;
+	return x * 0x2545f4914f6cdd1dULL;
+}
+
+static inline __u64 f_below(__u64 *state, __u64 limit)
+{
+	return limit ? (f_random(state) >> 11) % limit : 0;
+}
+
+/* Mostly small; now and then more than an inner node of the tree covers. */
+static inline __u64 f_size(__u64 *rnd)
+{
+	__u64 pages;
+
+	switch (f_below(rnd, 10)) {
+	case 0:
+		pages = f_below(rnd, M_MAX_PAGES);
+		break;
+	case 1:
+		pages = f_below(rnd, 3);
+		break;
+	default:
+		pages = 1 + f_below(rnd, 40);
+	}
+	if (pages && f_below(rnd, 4) == 0)
+		return pages * PG - f_below(rnd, PG);
+	return pages * PG;
+}
+
+/* A place at or below @limit: page-aligned three times of four. */
+static inline __u64 f_place(__u64 *rnd, __u64 limit)
+{
+	__u64 at = f_below(rnd, limit + 1);
+
+	return f_below(rnd, 4) ? at - at % PG : at;
+}
+
+static inline void f_range(__u64 *rnd, __u64 limit, __u64 *offset,
+			   __u64 *length)
+{
+	__u64 most;
+
+	*offset = f_place(rnd, limit);
+	most = limit - *offset;
+	if (most > 8 * PG && f_below(rnd, 6))
+		most = 8 * PG;
+	*length = f_place(rnd, most);
+}
+
+static inline int f_open_vmo(struct model *m, __u64 *rnd)
+{
+	unsigned int i, n = f_below(rnd, M_VMOS);
+
+	for (i = 0; i < M_VMOS; i++, n = (n + 1) % M_VMOS)
+		if (m->vmo[n].used && m->vmo[n].fd >= 0)
+			return n;
+	return -1;
+}
+
+static inline int f_free_vmo(struct model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < M_VMOS; i++)
+		if (!m->vmo[i].used)
+			return i;
+	return -1;
+}
+
+static inline int f_any_map(struct model *m, __u64 *rnd, bool used)
+{
+	unsigned int i, n = f_below(rnd, M_MAPS);
+
+	for (i = 0; i < M_MAPS; i++, n = (n + 1) % M_MAPS)
+		if (m->map[n].used == used)
+			return n;
+	return -1;
+}
+
+static inline int f_random_prot(__u64 *rnd)
+{
+	static const int prots[] = {
+		PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ,
+		PROT_WRITE, PROT_NONE,
+	};
+
+	return prots[f_below(rnd, 5)];
+}
+
+/* A child of everything, of a part, or of more than there is. */
+static inline void f_make_clone(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	__u64 pages = m->vmo[op->arg[0]].pages;
+
+	op->arg[1] = f_free_vmo(m);
+	switch (f_below(rnd, 4)) {
+	case 0:
+		op->arg[2] = f_below(rnd, pages + 4) * PG;
+		op->arg[3] = f_size(rnd);
+		break;
+	case 1:
+		op->arg[2] = f_below(rnd, pages + 1) * PG;
+		op->arg[3] = f_below(rnd, pages * PG - op->arg[2] + 1);
+		break;
+	default:
+		op->arg[3] = pages * PG;
+	}
+	op->arg[4] = f_below(rnd, 2) ? COWVMO_CREATE_RESIZABLE : 0;
+	if (f_below(rnd, 8) == 0)
+		op->arg[4] = COWVMO_CREATE_NO_WRITE;
+}
+
+static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int index = f_open_vmo(m, rnd);
+	struct m_vmo *vmo;
+
+	if (index < 0) {
+		op->kind = F_CREATE;
+		return;
+	}
+	vmo = &m->vmo[index];
+	op->arg[0] = index;
+	switch (op->kind) {
+	case F_CLONE:
+		f_make_clone(m, rnd, op);
+		break;
+	case F_WRITE:
+		f_range(rnd, vmo->stream, &op->arg[1], &op->arg[2]);
+		/* beyond the end, now and then */
+		if (f_below(rnd, 8) == 0)
+			op->arg[2] += f_below(rnd, 4 * PG);
+		op->arg[3] = f_below(rnd, 256);
+		break;
+	case F_RESIZE:
+		op->arg[1] = f_size(rnd);
+		break;
+	case F_STREAM:
+		op->arg[1] = f_below(rnd, vmo->pages * PG + 1);
+		break;
+	default:
+		f_range(rnd, vmo->pages * PG, &op->arg[1], &op->arg[2]);
+		if (op->kind == F_DECOMMIT && f_below(rnd, 8))
+			op->arg[2] -= op->arg[2] % PG;
+		if (op->kind == F_DECOMMIT && f_below(rnd, 8))
+			op->arg[1] -= op->arg[1] % PG;
+	}
+}
+
+static inline void f_make_map(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int map = f_any_map(m, rnd, false);
+	int vmo = f_open_vmo(m, rnd);
+
+	if (map < 0 || vmo < 0) {
+		op->kind = F_CREATE;
+		return;
+	}
+	op->arg[0] = map;
+	op->arg[1] = vmo;
+	op->arg[2] = f_below(rnd, m->vmo[vmo].pages + 1);
+	if (f_below(rnd, 3) == 0)
+		op->arg[2] = 0;
+	op->arg[3] = 1 + f_below(rnd, M_MAP_PAGES);
+	op->arg[4] = f_below(rnd, 2) ? PROT_READ | PROT_WRITE :
+		f_random_prot(rnd);
+	op->arg[5] = f_below(rnd, 4) != 0;
+}
+
+static inline void f_make_on_map(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int index = f_any_map(m, rnd, true);
+	struct m_map *map;
+
+	if (index < 0) {
+		f_make_map(m, rnd, op);
+		op->kind = op->kind == F_CREATE ? F_CREATE : F_MAP;
+		return;
+	}
+	map = &m->map[index];
+	op->arg[0] = index;
+	op->arg[1] = f_below(rnd, map->pages);
+	op->arg[2] = 1 + f_below(rnd, map->pages - op->arg[1]);
+	switch (op->kind) {
+	case F_STORE:
+		op->arg[2] = f_below(rnd, PG);
+		op->arg[3] = 1 + f_below(rnd, PG - op->arg[2]);
+		op->arg[4] = f_below(rnd, 256);
+		break;
+	case F_FORK_STORE:
+		op->arg[2] = f_below(rnd, 256);
+		break;
+	case F_PROTECT:
+		op->arg[3] = f_random_prot(rnd);
+		break;
+	case F_UNMAP:
+		if (f_below(rnd, 2))
+			break;
+		op->arg[1] = 0;
+		op->arg[2] = map->pages;
+		break;
+	case F_POPULATE:
+		op->arg[2] = f_below(rnd, 2);
+		break;
+	}
+}
+
+static inline enum f_kind f_random_kind(__u64 *rnd)
+{
+	unsigned int i, sum = 0;
+	__u64 pick;
+
+	for (i = 0; i < F_KINDS; i++)
+		sum += f_names[i].weight;
+	pick = f_below(rnd, sum);
+	for (i = 0; pick >= f_names[i].weight; i++)
+		pick -= f_names[i].weight;
+	return i;
+}
+
+/* The next operation; what it says fits the state of the model. */
+static inline void f_make(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	memset(op, 0, sizeof(*op));
+	op->kind = f_random_kind(rnd);
+	if (op->kind == F_MAP)
+		f_make_map(m, rnd, op);
+	else if (op->kind > F_MAP)
+		f_make_on_map(m, rnd, op);
+	else if (op->kind != F_CREATE)
+		f_make_on_vmo(m, rnd, op);
+	if (op->kind != F_CREATE)
+		return;
+	memset(op->arg, 0, sizeof(op->arg));
+	op->arg[0] = f_free_vmo(m);
+	op->arg[1] = f_size(rnd);
+	op->arg[2] = f_below(rnd, 2) ? COWVMO_CREATE_RESIZABLE : 0;
+}
+
+#endif /* COWVMO_SELFTEST_FUZZ_OPS_H */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The reference model of the fuzzer: as simple as can be, so that it can be
+ * believed. A VMO is an array of pointers to pages; a snapshot copies the
+ * pointers and counts them. Whoever writes a page that somebody else points to
+ * gets a copy. Attribution is then nothing but counting.
+ */
+#ifndef COWVMO_SELFTEST_MODEL_H
+#define COWVMO_SELFTEST_MODEL_H
+
+#include "vmo.h"
+
+#define M_VMOS		12
+#define M_MAPS		8
+#define M_MAP_PAGES	48
+/* More than one slot of a level-2 node of the tree: 512 pages */
+#define M_MAX_PAGES	640ULL
+
+struct m_page {
+	unsigned int sharers;
+	unsigned char data[PG];
+};
+
+/* fd is -1 while only a mapping keeps the VMO. @parent is an index or -1. */
+struct m_vmo {
+	bool used;
+	bool read_only;
+	int fd;
+	int parent;
+	int family;
+	__u32 flags;
+	unsigned int mapped;
+	__u64 id;
+	__u64 stream;
+	__u64 pages;
+	struct m_page *page[M_MAX_PAGES];
+};
+
+/* One page of a mapping: NULL where it was unmapped. */
+struct m_map_page {
+	unsigned char *at;
+	int prot;
+	struct m_page *copy;
+};
+
+struct m_map {
+	bool used;
+	bool shared;
+	bool read_only;
+	int vmo;
+	__u64 first;
+	unsigned int pages;
+	struct m_map_page page[M_MAP_PAGES];
+};
+
+struct m_memory {
+	__u64 populated;
+	__u64 private;
+	unsigned __int128 scaled;
+};
+
+struct model {
+	struct m_vmo vmo[M_VMOS];
+	struct m_map map[M_MAPS];
+	int families;
+};
+
+static inline __u64 m_pages_of(__u64 bytes)
+{
+	return (bytes + PG - 1) / PG;
+}
+
+static inline struct m_page *m_page_new(const struct m_page *from)
+{
+	struct m_page *page = malloc(sizeof(*page));
+
+	if (!page)
+		abort();
+	if (from)
+		memcpy(page->data, from->data, PG);
+	else
+		memset(page->data, 0, PG);
+	page->sharers = 1;
+	return page;
+}
+
+static inline void m_page_put(struct m_page **slot)
+{
+	if (*slot && !--(*slot)->sharers)
+		free(*slot);
+	*slot = NULL;
+}
+
+/* The page for writing: nobody else sees it afterwards. */
+static inline struct m_page *m_page_own(struct m_vmo *vmo, __u64 index)
+{
+	struct m_page **slot = &vmo->page[index];
+	struct m_page *old = *slot;
+
+	if (old && old->sharers == 1)
+		return old;
+	*slot = m_page_new(old);
+	if (old)
+		old->sharers--;
+	return *slot;
+}
+
+/* The bytes that a test writes: from a seed and the place in the VMO. */
+static inline unsigned char m_byte(__u64 seed, __u64 offset)
+{
+	return (seed ^ (offset * 31) ^ (offset >> 9)) | 1;
+}
+
+static inline void m_bytes(unsigned char *to, __u64 seed, __u64 offset,
+			   __u64 length)
+{
+	while (length--)
+		*to++ = m_byte(seed, offset++);
+}
+
+static inline void m_write(struct m_vmo *vmo, __u64 offset, __u64 length,
+			   __u64 seed)
+{
+	while (length) {
+		__u64 in = offset % PG;
+		__u64 part = PG - in < length ? PG - in : length;
+		struct m_page *page = m_page_own(vmo, offset / PG);
+
+		m_bytes(page->data + in, seed, offset, part);
+		offset += part;
+		length -= part;
+	}
+}
+
+/* A part of a page: what reads zero already is left alone. */
+static inline void m_zero_part(struct m_vmo *vmo, __u64 index, __u64 in,
+			       __u64 part)
+{
+	const struct m_page *page = vmo->page[index];
+
+	if (page && zero_mem_check(page->data + in, part))
+		memset(m_page_own(vmo, index)->data + in, 0, part);
+}
+
+static inline void m_zero(struct m_vmo *vmo, __u64 offset, __u64 length)
+{
+	while (length) {
+		__u64 in = offset % PG;
+		__u64 part = PG - in < length ? PG - in : length;
+		__u64 index = offset / PG;
+
+		if (part == PG)
+			m_page_put(&vmo->page[index]);
+		else
+			m_zero_part(vmo, index, in, part);
+		offset += part;
+		length -= part;
+	}
+}
+
+static inline void m_commit(struct m_vmo *vmo, __u64 offset, __u64 length)
+{
+	__u64 i;
+
+	if (!length)
+		return;
+	for (i = offset / PG; i < m_pages_of(offset + length); i++)
+		m_page_own(vmo, i);
+}
+
+/* What a private mapping copied beyond a new end is lost with it. */
+static inline void m_cut_copies(struct model *m, int vmo)
+{
+	unsigned int i, p;
+
+	for (i = 0; i < M_MAPS; i++) {
+		struct m_map *map = &m->map[i];
+
+		if (!map->used || map->vmo != vmo)
+			continue;
+		for (p = 0; p < map->pages; p++)
+			if (map->first + p >= m->vmo[vmo].pages)
+				m_page_put(&map->page[p].copy);
+	}
+}
+
+static inline void m_resize(struct model *m, int index, __u64 bytes)
+{
+	struct m_vmo *vmo = &m->vmo[index];
+	__u64 pages = m_pages_of(bytes);
+	__u64 tail = bytes % PG;
+	__u64 i;
+
+	for (i = pages; i < vmo->pages; i++)
+		m_page_put(&vmo->page[i]);
+	vmo->pages = pages;
+	vmo->stream = bytes;
+	if (tail && vmo->page[pages - 1])
+		memset(m_page_own(vmo, pages - 1)->data + tail, 0, PG - tail);
+	m_cut_copies(m, index);
+}
+
+static inline void m_set_stream(struct m_vmo *vmo, __u64 bytes)
+{
+	__u64 from = bytes < vmo->stream ? bytes : vmo->stream;
+
+	if (bytes != vmo->stream)
+		m_zero(vmo, from, vmo->pages * PG - from);
+	vmo->stream = bytes;
+}
+
+static inline void m_create(struct model *m, int index, __u64 bytes,
+			    __u32 flags)
+{
+	struct m_vmo *vmo = &m->vmo[index];
+
+	memset(vmo, 0, sizeof(*vmo));
+	vmo->used = true;
+	vmo->flags = flags & COWVMO_CREATE_RESIZABLE ?
+		COWVMO_INFO_RESIZABLE : 0;
+	vmo->parent = -1;
+	vmo->family = m->families++;
+	vmo->pages = m_pages_of(bytes);
+	vmo->stream = bytes;
+}
+
+static inline void m_clone(struct model *m, int from, int to, __u64 offset,
+			   __u64 bytes, __u32 flags)
+{
+	struct m_vmo *parent = &m->vmo[from], *vmo = &m->vmo[to];
+	__u64 i;
+
+	m_create(m, to, bytes, flags);
+	vmo->flags |= COWVMO_INFO_COW_CLONE;
+	if (flags & COWVMO_CREATE_NO_WRITE) {
+		vmo->flags |= COWVMO_INFO_IMMUTABLE | COWVMO_INFO_READ_ONLY_FD;
+		vmo->read_only = true;
+	}
+	vmo->parent = from;
+	vmo->family = parent->family;
+	for (i = 0; i < vmo->pages; i++) {
+		if (offset / PG + i >= parent->pages)
+			break;
+		vmo->page[i] = parent->page[offset / PG + i];
+		if (vmo->page[i])
+			vmo->page[i]->sharers++;
+	}
+}
+
+/* A VMO dies with its fd and its last mapping; children go to its parent. */
+static inline void m_release(struct model *m, int index)
+{
+	struct m_vmo *vmo = &m->vmo[index];
+	__u64 i;
+
+	if (vmo->fd >= 0 || vmo->mapped)
+		return;
+	for (i = 0; i < vmo->pages; i++)
+		m_page_put(&vmo->page[i]);
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && m->vmo[i].parent == index)
+			m->vmo[i].parent = vmo->parent;
+	vmo->used = false;
+}
+
+static inline unsigned int m_relatives(const struct model *m, int index)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && m->vmo[i].family == m->vmo[index].family)
+			n++;
+	return n - 1;
+}
+
+static inline unsigned int m_children(const struct model *m, int index)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && m->vmo[i].parent == index)
+			n++;
+	return n;
+}
+
+/* Scaled memory is counted in 1/2^63 of a byte. */
+static inline struct m_memory m_memory(const struct m_vmo *vmo)
+{
+	struct m_memory sum = { 0 };
+	__u64 i;
+
+	for (i = 0; i < vmo->pages; i++) {
+		const struct m_page *page = vmo->page[i];
+
+		if (!page)
+			continue;
+		sum.populated += PG;
+		if (page->sharers == 1)
+			sum.private += PG;
+		sum.scaled += ((unsigned __int128)PG << 63) / page->sharers;
+	}
+	return sum;
+}
+
+#endif /* COWVMO_SELFTEST_MODEL_H */
