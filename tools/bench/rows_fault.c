@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Rows about faults: a first write, a first read, a first write again. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+static double per_page(u64 time, size_t pages)
+{
+	return (double)time / pages;
+}
+
+/* An untouched object, mapped and written, page by page. */
+static double fresh_write(int fd)
+{
+	char *map = map_fd(fd, AREA);
+	u64 t = write_all(map, AREA_PAGES);
+
+	unmap(map, AREA);
+	close(fd);
+	return per_page(t, AREA_PAGES);
+}
+
+static double fresh_write_vmo(unsigned int round)
+{
+	(void)round;
+	return fresh_write(vmo_new(AREA));
+}
+
+static double fresh_write_memfd(unsigned int round)
+{
+	(void)round;
+	return fresh_write(memfd_new(AREA));
+}
+
+/* Pages that are there, in a mapping that has seen none of them. */
+static double read_fresh_mapping(int fd)
+{
+	char *map = map_fd(fd, AREA);
+	u64 t = read_all(map, AREA_PAGES);
+
+	unmap(map, AREA);
+	return per_page(t, AREA_PAGES);
+}
+
+static double read_populated(int fd)
+{
+	char *map = map_fd(fd, AREA);
+	double cost;
+
+	write_all(map, AREA_PAGES);
+	unmap(map, AREA);
+	cost = read_fresh_mapping(fd);
+	close(fd);
+	return cost;
+}
+
+static double read_vmo(unsigned int round)
+{
+	(void)round;
+	return read_populated(vmo_new(AREA));
+}
+
+static double read_memfd(unsigned int round)
+{
+	(void)round;
+	return read_populated(memfd_new(AREA));
+}
+
+static double commit_vmo(unsigned int round)
+{
+	int fd = vmo_new(AREA);
+	u64 t = now();
+
+	(void)round;
+	vmo_commit(fd, 0, AREA);
+	t = now() - t;
+	close(fd);
+	return per_page(t, AREA_PAGES);
+}
+
+static double commit_memfd(unsigned int round)
+{
+	int fd = memfd_new(AREA);
+	u64 t = now();
+
+	(void)round;
+	if (fallocate(fd, 0, 0, AREA))
+		die("fallocate");
+	t = now() - t;
+	close(fd);
+	return per_page(t, AREA_PAGES);
+}
+
+/*
+ * Reading the last of a chain of clones, each made of the one before and
+ * written to in one page, so that no two of the chain are the same.
+ */
+static double read_at_depth(unsigned int depth)
+{
+	static int chain[513];
+	unsigned int i;
+	double cost;
+
+	chain[0] = vmo_new(AREA);
+	vmo_commit(chain[0], 0, AREA);
+	for (i = 1; i <= depth; i++) {
+		chain[i] = vmo_clone(chain[i - 1], AREA);
+		vmo_poke(chain[i], i * 7919 % AREA_PAGES * PG);
+	}
+	cost = read_fresh_mapping(chain[depth]);
+	for (i = 0; i <= depth; i++)
+		close(chain[i]);
+	return cost;
+}
+
+static double read_depth_512(unsigned int round)
+{
+	(void)round;
+	return read_at_depth(512);
+}
+
+static double read_depth_1(unsigned int round)
+{
+	(void)round;
+	return read_at_depth(1);
+}
+
+/*
+ * A mapping of which every page has been written since the object was made
+ * and snapshotted; then the same pages, or a few of them, are written again
+ * while the snapshot is alive.
+ */
+static u64 write_again(char *map, bool sparse, unsigned int round)
+{
+	static unsigned int index[AREA_PAGES];
+
+	if (!sparse)
+		return write_all(map, AREA_PAGES);
+	shuffle(index, AREA_PAGES, round);
+	return write_some(map, index, SPARSE_PAGES);
+}
+
+static double copy_vmo(bool sparse, unsigned int round)
+{
+	int fd = vmo_new(AREA);
+	char *map = map_fd(fd, AREA);
+	int snapshot;
+	u64 t;
+
+	write_all(map, AREA_PAGES);
+	snapshot = vmo_clone(fd, AREA);
+	t = write_again(map, sparse, round);
+	close(snapshot);
+	unmap(map, AREA);
+	close(fd);
+	return per_page(t, sparse ? SPARSE_PAGES : AREA_PAGES);
+}
+
+static double copy_fork(bool sparse, unsigned int round)
+{
+	char *map = map_anon(AREA);
+	u64 t;
+	pid_t child;
+
+	write_all(map, AREA_PAGES);
+	child = fork_timed(&t, true);
+	settle();
+	t = write_again(map, sparse, round);
+	reap(child);
+	unmap(map, AREA);
+	return per_page(t, sparse ? SPARSE_PAGES : AREA_PAGES);
+}
+
+static double copy_seq_vmo(unsigned int round)
+{
+	return copy_vmo(false, round);
+}
+
+static double copy_seq_fork(unsigned int round)
+{
+	return copy_fork(false, round);
+}
+
+static double copy_sparse_vmo(unsigned int round)
+{
+	return copy_vmo(true, round);
+}
+
+static double copy_sparse_fork(unsigned int round)
+{
+	return copy_fork(true, round);
+}
+
+const struct bench_row fault_rows[] = {
+	{ "copy-write-seq", "instr/page", 0,
+	  { { "ours", copy_seq_vmo, true }, { "fork", copy_seq_fork, false } } },
+	{ "copy-write-1pct", "instr/page", 0,
+	  { { "ours", copy_sparse_vmo, true }, { "fork", copy_sparse_fork, false } } },
+	{ "fresh-write", "instr/page", 0,
+	  { { "ours", fresh_write_vmo, true },
+	    { "memfd", fresh_write_memfd, false } } },
+	{ "read-fault", "instr/page", 0,
+	  { { "ours", read_vmo, true }, { "memfd", read_memfd, false } } },
+	{ "commit", "instr/page", 0,
+	  { { "ours", commit_vmo, true }, { "fallocate", commit_memfd, false } } },
+	{ "read-depth-512", "instr/page", 0,
+	  { { "ours", read_depth_512, true },
+	    { "depth-1", read_depth_1, true } } },
+	{ 0 }
+};
