@@ -442,9 +442,9 @@ TEST_F(abi, long_zero_tail_8)
 	long_zero(_metadata, self, variant, variant->size + 8);
 }
 
-TEST_F(abi, long_zero_tail_pages)
+TEST_F(abi, long_zero_tail_page)
 {
-	long_zero(_metadata, self, variant, BUF_PAGES * PG);
+	long_zero(_metadata, self, variant, PG);
 }
 
 TEST_F(abi, long_dirty_tail)
@@ -465,21 +465,31 @@ TEST_F(abi, long_dirty_tail)
 	expect_unchanged(_metadata, &self->before, self->vmo);
 }
 
-/* The surplus goes on where nothing is mapped: it cannot be read. */
+/* No struct is larger than a page: the kernel need not even look. */
 TEST_F(abi, huge_size)
 {
 	static const __u32 sizes[] = {
-		BUF_PAGES * PG + 1, 0x10000, 0x7fffffff, 0x80000000,
-		0xffffffff,
+		PG + 1, 2 * PG, BUF_PAGES * PG + 1, 0x10000, 0x7fffffff,
+		0x80000000, 0xffffffff,
 	};
 	unsigned int i;
 
 	memset(self->buf, 0, BUF_PAGES * PG);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		prepare(variant, self->buf, sizes[i]);
-		ASSERT_EQ(-EFAULT, call(self->target, variant->cmd, self->buf))
+		ASSERT_EQ(-E2BIG, call(self->target, variant->cmd, self->buf))
 			TH_LOG("size %u", sizes[i]);
 	}
+	expect_unchanged(_metadata, &self->before, self->vmo);
+}
+
+/* The surplus begins in memory and goes on where nothing is mapped. */
+TEST_F(abi, surplus_into_unmapped)
+{
+	unsigned char *at = self->buf + BUF_PAGES * PG - variant->size - 8;
+
+	prepare(variant, at, variant->size + 9);
+	EXPECT_EQ(-EFAULT, call(self->target, variant->cmd, at));
 	expect_unchanged(_metadata, &self->before, self->vmo);
 }
 
