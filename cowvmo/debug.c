@@ -38,7 +38,7 @@ DEFINE_SHOW_ATTRIBUTE(stats);
 typedef void (*family_fn)(struct cowvmo_family *family, void *data);
 
 /* Calls @fn for each family, which cannot go away meanwhile. */
-static void for_each_family(family_fn fn, void *data)
+static void walk_families(family_fn fn, void *data)
 {
 	struct cowvmo_family *family, *next;
 
@@ -87,7 +87,7 @@ static void show_family(struct cowvmo_family *family, void *data)
 
 static int vmos_show(struct seq_file *m, void *unused)
 {
-	for_each_family(show_family, m);
+	walk_families(show_family, m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vmos);
@@ -132,7 +132,7 @@ static void dump_if_asked(struct cowvmo_family *family, void *data)
 
 static int tree_show(struct seq_file *m, void *unused)
 {
-	for_each_family(dump_if_asked, m);
+	walk_families(dump_if_asked, m);
 	return 0;
 }
 
@@ -305,7 +305,7 @@ static int validate_show(struct seq_file *m, void *unused)
 {
 	struct census census = {};
 
-	for_each_family(validate_family, &census);
+	walk_families(validate_family, &census);
 	if (census.why)
 		seq_printf(m, "vmo %llu: %s\n", census.id, census.why);
 	else

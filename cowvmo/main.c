@@ -45,14 +45,18 @@ static struct inode *cowvmo_alloc_inode(struct super_block *sb)
 	vmo = kmem_cache_alloc(cowvmo_cache, GFP_KERNEL_ACCOUNT);
 	if (!vmo)
 		return NULL;
+	/* The root directory is made here too: an empty VMO without family. */
 	memset(vmo, 0, offsetof(struct cowvmo, inode));
-	atomic_long_inc(&cowvmo_nr_vmos);
+	init_rwsem(&vmo->lock);
+	spin_lock_init(&vmo->zero_lock);
+	vmo->zero_first = U64_MAX;
+	INIT_LIST_HEAD(&vmo->children);
+	INIT_LIST_HEAD(&vmo->member);
 	return &vmo->inode;
 }
 
 static void cowvmo_free_inode(struct inode *inode)
 {
-	atomic_long_dec(&cowvmo_nr_vmos);
 	kmem_cache_free(cowvmo_cache, inode_to_vmo(inode));
 }
 
@@ -138,12 +142,8 @@ struct cowvmo *cowvmo_alloc(void)
 	inode->i_mode = S_IFREG | 0600;
 	inode->i_op = &cowvmo_inode_ops;
 	vmo = inode_to_vmo(inode);
-	init_rwsem(&vmo->lock);
-	spin_lock_init(&vmo->zero_lock);
-	vmo->zero_first = U64_MAX;
-	INIT_LIST_HEAD(&vmo->children);
-	INIT_LIST_HEAD(&vmo->member);
 	vmo->id = atomic64_inc_return(&last_id);
+	atomic_long_inc(&cowvmo_nr_vmos);
 	cowvmo_init_ro_mapping(vmo);
 	return vmo;
 }

@@ -149,12 +149,15 @@ struct file *cowvmo_create_child(struct cowvmo *parent,
  */
 void cowvmo_destroy(struct cowvmo *vmo)
 {
-	trace_cowvmo_free(vmo->id);
-	if (!vmo->family) {
-		cow_clear(vmo);
+	/* The root directory of the file system is no VMO. */
+	if (!vmo->id)
 		return;
-	}
-	cowvmo_family_leave(vmo);
+	trace_cowvmo_free(vmo->id);
+	if (vmo->family)
+		cowvmo_family_leave(vmo);
+	else
+		cow_clear(vmo);
+	atomic_long_dec(&cowvmo_nr_vmos);
 }
 
 /**
