@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "test.h"
+#include "page_tree_test.h"
 
 #define DEFAULT_STEPS	3000
 #define RUNS		2

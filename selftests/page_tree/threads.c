@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "test.h"
+#include "page_tree_test.h"
 
 #define THREADS		4
 #define MEMBERS		3
@@ -218,7 +218,7 @@ static void *work(void *arg)
 				    ptree_populated(&w->tree[who]);
 	}
 	for (who = 0; who < MEMBERS; who++) {
-		w->wrong += ptree_validate(&w->tree[who]) != NULL;
+		w->wrong += !!ptree_validate(&w->tree[who]);
 		drop_tree(&w->tree[who]);
 	}
 	return NULL;

@@ -5,7 +5,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "test.h"
+#include "page_tree_test.h"
 
 #define LAST	PTREE_MAX_INDEX
 

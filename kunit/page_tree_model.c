@@ -8,12 +8,13 @@
  * Slots are in the order of their indexes, so a range of slots is a range of
  * indexes, with whatever lies between them.
  */
+#include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "test.h"
+#include "page_tree_test.h"
 
 #define MEMBERS		8
 #define SLOTS		480
@@ -21,7 +22,7 @@
 
 /* Nodes and descriptors by address; more buckets than there can be objects */
 #define OBJECT_BITS	15
-#define OBJECTS		(1U << OBJECT_BITS)
+#define OBJECTS		BIT(OBJECT_BITS)
 
 /**
  * struct object - a node or a descriptor met while counts are checked
@@ -245,9 +246,19 @@ static int write_open(struct model *m, unsigned int who, unsigned int slot,
 	return err;
 }
 
+/* A slot of @who, rather a populated one. */
+static unsigned int random_slot(struct model *m, unsigned int who)
+{
+	unsigned int tries, slot = rnd(m, SLOTS);
+
+	for (tries = rnd(m, 30); tries && m->page[who][slot] == NO_PAGE; tries--)
+		slot = rnd(m, SLOTS);
+	return slot;
+}
+
 static void step_write(struct model *m, unsigned int who)
 {
-	unsigned int slot = rnd(m, SLOTS), left = 1 + rnd(m, 40);
+	unsigned int slot = random_slot(m, who), left = 1 + rnd(m, 40);
 	struct ptree_cursor cursor;
 	enum injection injection;
 	struct ptree_stash stash;
@@ -263,14 +274,14 @@ static void step_write(struct model *m, unsigned int who)
 			ptree_cursor_close(&cursor);
 		}
 		inject_end(m, &stash, err, injection);
-		slot = (jump ? rnd(m, SLOTS) : slot + 1) % SLOTS;
+		slot = jump ? random_slot(m, who) : (slot + 1) % SLOTS;
 	}
 }
 
 /* Empty one slot, or only open and close it. */
 static void step_touch(struct model *m, unsigned int who)
 {
-	unsigned int slot = rnd(m, SLOTS);
+	unsigned int slot = random_slot(m, who);
 	bool drop = rnd(m, 2);
 	struct ptree_cursor cursor;
 	enum injection injection;
@@ -297,10 +308,10 @@ static void step_touch(struct model *m, unsigned int who)
 static void random_range(struct model *m, unsigned int *low, unsigned int *high,
 			 u64 *first, u64 *last)
 {
-	unsigned int a = rnd(m, SLOTS), b, wide = rnd(m, 12);
+	unsigned int a = rnd(m, SLOTS), b, wide = rnd(m, 30);
 	u64 gap;
 
-	b = a + rnd(m, rnd(m, 2) ? SLOTS : 40);
+	b = a + rnd(m, rnd(m, 4) ? 30 : SLOTS);
 	*low = wide == 0 ? 0 : a;
 	*high = wide <= 1 ? SLOTS - 1 : min(b, SLOTS - 1U);
 	*first = m->index[*low];
@@ -466,9 +477,9 @@ static void step(struct model *m)
 		step_touch(m, who);
 	else if (what < 75)
 		step_erase(m, who);
-	else if (what < 93)
-		step_clone(m, who);
 	else if (what < 96)
+		step_clone(m, who);
+	else if (what < 97)
 		step_clear(m, who);
 	else
 		step_stash(m);
@@ -575,7 +586,7 @@ static void check_run(struct model *m, unsigned int who)
 	CHECK(m->test, ptree_lookup_run(&m->tree[who], first, 0, pages) == 0);
 	i = ptree_lookup_run(&m->tree[who], first, nr, pages);
 	for (slot = 0; slot < nr; slot++)
-		found += pages[slot] != NULL;
+		found += !!pages[slot];
 	CHECK(m->test, i == found);
 	for (i = 0; i < nr; i++) {
 		slot = slot_from(m, first + i);

@@ -2,7 +2,7 @@
 /* The embedder's side of the page tree, for tests that run in one thread. */
 #include <linux/gfp.h>
 
-#include "test.h"
+#include "page_tree_test.h"
 
 static struct stub_page {
 	bool live;
