@@ -13,13 +13,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
-typedef uint64_t u64;
+#include <linux/types.h>
+
+typedef __u64 u64;
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define __noreturn	__attribute__((__noreturn__))
 
 #define PG		4096UL
 #define KIB		1024ULL
@@ -65,7 +65,7 @@ extern const struct bench_row fault_rows[];
 extern const struct bench_row cost_rows[];
 
 /* main.c */
-void __noreturn die(const char *what);
+_Noreturn void die(const char *what);
 u64 now(void);
 u64 median(u64 *v, size_t n);
 void settle(void);

@@ -16,31 +16,46 @@
 
 #define SLAB_DIR	"/sys/kernel/slab"
 
-static void shrink_cache(const char *name)
+/*
+ * The files that shrink a cache are opened once: every open of such a file
+ * leaves the kernel objects to free, seconds later.
+ */
+static int open_shrinkers(int *fds, int max)
 {
+	struct dirent *entry;
 	char path[512];
-	int fd;
+	DIR *dir = opendir(SLAB_DIR);
+	int n = 0;
 
-	snprintf(path, sizeof(path), SLAB_DIR "/%s/shrink", name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, "1", 1) != 1)
-		die(path);
-	close(fd);
+	if (!dir)
+		die(SLAB_DIR);
+	while ((entry = readdir(dir))) {
+		snprintf(path, sizeof(path), SLAB_DIR "/%s/shrink",
+			 entry->d_name);
+		if (entry->d_name[0] == '.' || access(path, W_OK))
+			continue;
+		if (n == max)
+			die("too many slab caches");
+		fds[n] = open(path, O_WRONLY | O_CLOEXEC);
+		if (fds[n++] < 0)
+			die(path);
+	}
+	closedir(dir);
+	return n;
 }
 
 static void shrink_all(void)
 {
-	struct dirent *entry;
-	DIR *dir = opendir(SLAB_DIR);
+	static int fds[1024], nr;
+	int i;
 
-	if (!dir)
-		die(SLAB_DIR);
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			shrink_cache(entry->d_name);
-	closedir(dir);
+	if (!nr) {
+		nr = open_shrinkers(fds, ARRAY_SIZE(fds));
+		sleep(10);
+	}
+	for (i = 0; i < nr; i++)
+		if (pwrite(fds[i], "1", 1, 0) != 1)
+			die(SLAB_DIR);
 }
 
 /* name active total size per-slab pages-per-slab ... slabdata active total */

@@ -22,7 +22,7 @@
 
 #include "bench.h"
 
-#define DEFAULT_ROUNDS	5
+#define DEFAULT_ROUNDS	6
 
 static const struct bench_row *const tables[] = {
 	snapshot_rows, fault_rows, cost_rows,

@@ -3,10 +3,13 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bench.h"
+
+/* Snapshots in a row where few pages are written after each. */
+#define GENERATIONS	16
 
 static double per_page(u64 time, size_t pages)
 {
@@ -130,69 +133,98 @@ static double read_depth_1(unsigned int round)
 }
 
 /*
- * A mapping of which every page has been written since the object was made
- * and snapshotted; then the same pages, or a few of them, are written again
- * while the snapshot is alive.
+ * A mapping of which every page has been written, and a snapshot of it; then
+ * all pages are written again while the snapshot is alive.
  */
-static u64 write_again(char *map, bool sparse, unsigned int round)
-{
-	static unsigned int index[AREA_PAGES];
-
-	if (!sparse)
-		return write_all(map, AREA_PAGES);
-	shuffle(index, AREA_PAGES, round);
-	return write_some(map, index, SPARSE_PAGES);
-}
-
-static double copy_vmo(bool sparse, unsigned int round)
+static double copy_seq_vmo(unsigned int round)
 {
 	int fd = vmo_new(AREA);
 	char *map = map_fd(fd, AREA);
 	int snapshot;
 	u64 t;
 
+	(void)round;
 	write_all(map, AREA_PAGES);
 	snapshot = vmo_clone(fd, AREA);
-	t = write_again(map, sparse, round);
+	t = write_all(map, AREA_PAGES);
 	close(snapshot);
 	unmap(map, AREA);
 	close(fd);
-	return per_page(t, sparse ? SPARSE_PAGES : AREA_PAGES);
-}
-
-static double copy_fork(bool sparse, unsigned int round)
-{
-	char *map = map_anon(AREA);
-	u64 t;
-	pid_t child;
-
-	write_all(map, AREA_PAGES);
-	child = fork_timed(&t, true);
-	settle();
-	t = write_again(map, sparse, round);
-	reap(child);
-	unmap(map, AREA);
-	return per_page(t, sparse ? SPARSE_PAGES : AREA_PAGES);
-}
-
-static double copy_seq_vmo(unsigned int round)
-{
-	return copy_vmo(false, round);
+	return per_page(t, AREA_PAGES);
 }
 
 static double copy_seq_fork(unsigned int round)
 {
-	return copy_fork(false, round);
+	char *map = map_anon(AREA);
+	pid_t child;
+	u64 t;
+
+	(void)round;
+	write_all(map, AREA_PAGES);
+	child = fork_timed(&t, true);
+	settle();
+	t = write_all(map, AREA_PAGES);
+	reap(child);
+	unmap(map, AREA);
+	return per_page(t, AREA_PAGES);
+}
+
+/*
+ * The same with few pages, at random, and with one snapshot after the other:
+ * the kernel fetches free pages by the hundred, so that a single batch of
+ * writes would mostly tell whether it just had to.
+ */
+static void choose_pages(unsigned int *index, unsigned int seed)
+{
+	static unsigned int all[AREA_PAGES];
+
+	shuffle(all, AREA_PAGES, seed);
+	memcpy(index, all, SPARSE_PAGES * sizeof(*index));
 }
 
 static double copy_sparse_vmo(unsigned int round)
 {
-	return copy_vmo(true, round);
+	unsigned int index[SPARSE_PAGES], i;
+	int fd = vmo_new(AREA), snapshot = -1, next;
+	char *map = map_fd(fd, AREA);
+	u64 t = 0;
+
+	write_all(map, AREA_PAGES);
+	for (i = 0; i < GENERATIONS; i++) {
+		choose_pages(index, round * GENERATIONS + i);
+		next = vmo_clone(fd, AREA);
+		if (snapshot >= 0)
+			close(snapshot);
+		snapshot = next;
+		settle();
+		t += write_some(map, index, SPARSE_PAGES);
+	}
+	close(snapshot);
+	unmap(map, AREA);
+	close(fd);
+	return per_page(t, GENERATIONS * SPARSE_PAGES);
 }
 
 static double copy_sparse_fork(unsigned int round)
 {
-	return copy_fork(true, round);
+	unsigned int index[SPARSE_PAGES], i;
+	char *map = map_anon(AREA);
+	pid_t child = 0, next;
+	u64 t = 0, forked;
+
+	write_all(map, AREA_PAGES);
+	for (i = 0; i < GENERATIONS; i++) {
+		choose_pages(index, round * GENERATIONS + i);
+		next = fork_timed(&forked, true);
+		if (child)
+			reap(child);
+		child = next;
+		settle();
+		t += write_some(map, index, SPARSE_PAGES);
+	}
+	reap(child);
+	unmap(map, AREA);
+	return per_page(t, GENERATIONS * SPARSE_PAGES);
 }
 
 const struct bench_row fault_rows[] = {
