@@ -50,6 +50,13 @@ FIXTURE_TEARDOWN(protect)
 	EXPECT_EQ(0, vmo_validate());
 }
 
+/* A longjmp() out of a signal handler leaves the rights of keys at "none". */
+static void allow_key(int key)
+{
+	if (key >= 0)
+		pkey_set(key, 0);
+}
+
 static int nothing_in_child(void *arg)
 {
 	return *(volatile unsigned char *)arg & 0;
@@ -69,13 +76,14 @@ static int change_move(unsigned char **mem)
 	return 0;
 }
 
-static int look(unsigned char *mem)
+static int look(unsigned char *mem, int key)
 {
 	unsigned char byte;
 	__u64 i;
 
 	for (i = 0; i < PAGES; i++)
-		vmo_try_read(mem + i * PG, &byte);
+		if (vmo_try_read(mem + i * PG, &byte))
+			allow_key(key);
 	return 0;
 }
 
@@ -108,7 +116,7 @@ static int change(enum change what, unsigned char **mem, int key)
 		rc = madvise(*mem, length, MADV_DONTNEED);
 		break;
 	case C_LOOK:
-		return look(*mem);
+		return look(*mem, key);
 	default:
 		break;
 	}
@@ -116,14 +124,17 @@ static int change(enum change what, unsigned char **mem, int key)
 }
 
 /* As far as the mapping lets us: bit i set when page i could be written. */
-static unsigned int store_all(unsigned char *mem, unsigned char byte)
+static unsigned int store_all(unsigned char *mem, int key, unsigned char byte)
 {
 	unsigned int done = 0;
 	__u64 i;
 
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES; i++) {
 		if (!vmo_try_write(mem + i * PG, byte))
 			done |= 1 << i;
+		else
+			allow_key(key);
+	}
 	return done;
 }
 
@@ -146,7 +157,7 @@ static int sequence(unsigned char **mem, int fd, int key, enum change before,
 {
 	int snap, rc;
 
-	if (change(C_READ_WRITE, mem, key) || store_all(*mem, 1) != 0xf)
+	if (change(C_READ_WRITE, mem, key) || store_all(*mem, key, 1) != 0xf)
 		return 1;
 	if (change(before, mem, key))
 		return 2;
@@ -154,11 +165,11 @@ static int sequence(unsigned char **mem, int fd, int key, enum change before,
 	if (snap < 0)
 		return 3;
 	rc = change(first, mem, key) || change(second, mem, key) ? 4 : 0;
-	store_all(*mem, 2);
+	store_all(*mem, key, 2);
 	if (!rc && all_are(snap, 1))
 		rc = 5;
 	if (!rc && (change(C_READ_WRITE, mem, key) ||
-		    store_all(*mem, 3) != 0xf || all_are(fd, 3)))
+		    store_all(*mem, key, 3) != 0xf || all_are(fd, 3)))
 		rc = 6;
 	if (!rc && all_are(snap, 1))
 		rc = 7;
@@ -200,13 +211,13 @@ TEST_F(protect, a_part_of_the_mapping)
 {
 	__u64 i;
 
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	ASSERT_EQ(0, mprotect(self->mem + PG, 2 * PG, PROT_READ));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
-	EXPECT_EQ(0x9, store_all(self->mem, 2));
+	EXPECT_EQ(0x9, store_all(self->mem, -1, 2));
 	ASSERT_EQ(0, mprotect(self->mem, PAGES * PG, RW));
-	EXPECT_EQ(0xf, store_all(self->mem, 3));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 3));
 	for (i = 0; i < PAGES; i++) {
 		EXPECT_EQ(1, vmo_get_byte(self->snap, i * PG));
 		EXPECT_EQ(3, vmo_get_byte(self->fd, i * PG));
@@ -215,11 +226,11 @@ TEST_F(protect, a_part_of_the_mapping)
 
 TEST_F(protect, a_hole_in_the_mapping)
 {
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	ASSERT_EQ(0, munmap(self->mem + PG, PG));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
-	EXPECT_EQ(0xd, store_all(self->mem, 2));
+	EXPECT_EQ(0xd, store_all(self->mem, -1, 2));
 	EXPECT_EQ(0, all_are(self->snap, 1));
 	EXPECT_EQ(1, vmo_get_byte(self->fd, PG));
 	EXPECT_EQ(2, vmo_get_byte(self->fd, 2 * PG));
@@ -230,12 +241,12 @@ TEST_F(protect, a_page_moved_away_is_still_protected)
 	unsigned char *away = mmap(NULL, PG, PROT_NONE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	ASSERT_EQ(away, mremap(self->mem + PG, PG, PG,
 			       MREMAP_MAYMOVE | MREMAP_FIXED, away));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
-	EXPECT_EQ(0xd, store_all(self->mem, 2));
+	EXPECT_EQ(0xd, store_all(self->mem, -1, 2));
 	*(volatile unsigned char *)away = 2;
 	EXPECT_EQ(0, all_are(self->snap, 1));
 	EXPECT_EQ(0, all_are(self->fd, 2));
@@ -246,16 +257,16 @@ TEST_F(protect, an_old_mapping_kept_by_mremap)
 {
 	unsigned char *copy;
 
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	/* A length of 0 makes a second mapping of the same pages. */
 	copy = mremap(self->mem, 0, PAGES * PG, MREMAP_MAYMOVE);
 	ASSERT_NE(MAP_FAILED, copy);
-	EXPECT_EQ(0xf, store_all(copy, 1));
+	EXPECT_EQ(0xf, store_all(copy, -1, 1));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
-	EXPECT_EQ(0xf, store_all(copy, 2));
+	EXPECT_EQ(0xf, store_all(copy, -1, 2));
 	EXPECT_EQ(2, self->mem[0]);
-	EXPECT_EQ(0xf, store_all(self->mem, 3));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 3));
 	EXPECT_EQ(3, copy[0]);
 	EXPECT_EQ(0, all_are(self->snap, 1));
 	munmap(copy, PAGES * PG);
@@ -265,7 +276,7 @@ TEST_F(protect, dontunmap_leaves_an_empty_mapping)
 {
 	unsigned char *moved;
 
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	moved = mremap(self->mem, PAGES * PG, PAGES * PG,
 		       MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
 	if (moved == MAP_FAILED) {
@@ -275,9 +286,9 @@ TEST_F(protect, dontunmap_leaves_an_empty_mapping)
 	}
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
-	EXPECT_EQ(0xf, store_all(self->mem, 2));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 2));
 	if (moved) {
-		EXPECT_EQ(0xf, store_all(moved, 2));
+		EXPECT_EQ(0xf, store_all(moved, -1, 2));
 		munmap(moved, PAGES * PG);
 	}
 	EXPECT_EQ(0, all_are(self->snap, 1));
@@ -287,11 +298,11 @@ TEST_F(protect, pkey_mprotect_alone)
 {
 	if (self->key < 0)
 		SKIP(return, "no protection keys here");
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
 	ASSERT_EQ(0, pkey_mprotect(self->mem, PAGES * PG, RW, self->key));
-	EXPECT_EQ(0xf, store_all(self->mem, 2));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 2));
 	EXPECT_EQ(0, all_are(self->snap, 1));
 	EXPECT_EQ(0, all_are(self->fd, 2));
 }
@@ -302,13 +313,13 @@ TEST_F(protect, a_read_mapping_that_becomes_writable)
 	unsigned char *mem = vmo_map(self->fd, 0, PAGES * PG, PROT_READ);
 
 	ASSERT_NE(NULL, mem);
-	look(mem);
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
-	look(mem);
+	look(mem, -1);
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
+	look(mem, -1);
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
 	ASSERT_EQ(0, mprotect(mem, PAGES * PG, RW));
-	EXPECT_EQ(0xf, store_all(mem, 2));
+	EXPECT_EQ(0xf, store_all(mem, -1, 2));
 	EXPECT_EQ(2, self->mem[0]);
 	EXPECT_EQ(0, all_are(self->snap, 1));
 	munmap(mem, PAGES * PG);
@@ -343,12 +354,12 @@ static int protect_in_child(void *arg)
 	if (mprotect(mem, PAGES * PG, PROT_READ) ||
 	    mprotect(mem, PAGES * PG, RW))
 		return 1;
-	return store_all(mem, 2) == 0xf ? 0 : 2;
+	return store_all(mem, -1, 2) == 0xf ? 0 : 2;
 }
 
 TEST_F(protect, mprotect_in_a_child_after_the_snapshot)
 {
-	EXPECT_EQ(0xf, store_all(self->mem, 1));
+	EXPECT_EQ(0xf, store_all(self->mem, -1, 1));
 	self->snap = vmo_snapshot(self->fd);
 	ASSERT_GE(self->snap, 0);
 	EXPECT_EQ(0, in_child(protect_in_child, self->mem));
