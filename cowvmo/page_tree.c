@@ -338,13 +338,16 @@ bool ptree_desc_exclusive(const struct ptree_desc *desc)
 static const struct ptree_node *leaf_find(const struct ptree *tree, u64 index)
 {
 	const struct ptree_node *node = tree->root;
-	unsigned int level;
+	unsigned int level = tree->level, shift = ptree_shift(level);
 
-	if (!ptree_covers(tree, index))
+	if (unlikely(!node || !ptree_covers(tree, index)))
 		return NULL;
-	for (level = tree->level; level && node; level--)
-		node = node->child[ptree_offset(index, level)];
-	return node;
+	for (; level > 1; level--, shift -= PTREE_UPPER_BITS) {
+		node = node->child[(index >> shift) & PTREE_UPPER_MASK];
+		if (unlikely(!node))
+			return NULL;
+	}
+	return level ? node->child[ptree_offset(index, 1)] : node;
 }
 
 /**
@@ -359,7 +362,21 @@ struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index)
 {
 	const struct ptree_node *leaf = leaf_find(tree, index);
 
-	return leaf ? leaf->desc[index & (PTREE_LEAF_SLOTS - 1)] : NULL;
+	return leaf ? leaf->desc[ptree_offset(index, 0)] : NULL;
+}
+
+static unsigned int leaf_pages(const struct ptree_node *leaf, unsigned int slot,
+			       unsigned int end, struct page **pages)
+{
+	const struct ptree_desc *desc;
+	unsigned int found = 0;
+
+	for (; slot < end; slot++) {
+		desc = leaf->desc[slot];
+		*pages++ = desc ? desc->page : NULL;
+		found += !!desc;
+	}
+	return found;
 }
 
 /**
@@ -376,19 +393,19 @@ unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
 			      unsigned int nr, struct page **pages)
 {
 	const struct ptree_node *leaf;
-	const struct ptree_desc *desc;
-	unsigned int slot, found = 0;
-	u64 index = first;
+	unsigned int slot, end, found = 0;
 
 	while (nr) {
-		leaf = leaf_find(tree, index);
-		slot = index & (PTREE_LEAF_SLOTS - 1);
-		index += PTREE_LEAF_SLOTS - slot;
-		for (; nr && slot < PTREE_LEAF_SLOTS; slot++, nr--) {
-			desc = leaf ? leaf->desc[slot] : NULL;
-			*pages++ = desc ? desc->page : NULL;
-			found += !!desc;
-		}
+		leaf = leaf_find(tree, first);
+		slot = ptree_offset(first, 0);
+		end = min(slot + nr, PTREE_LEAF_SLOTS);
+		nr -= end - slot;
+		first += end - slot;
+		if (leaf)
+			found += leaf_pages(leaf, slot, end, pages);
+		else
+			memset(pages, 0, (end - slot) * sizeof(*pages));
+		pages += end - slot;
 	}
 	return found;
 }
@@ -396,17 +413,6 @@ unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
 /*
  * Exclusive paths
  */
-
-/* Children and descriptors alike: both begin with their count. */
-static void children_get(struct ptree_node *node, unsigned int width)
-{
-	unsigned int i;
-
-	for (i = 0; i < width; i++) {
-		if (node->child[i])
-			atomic_inc(&node->child[i]->refs);
-	}
-}
 
 /* @node has just been copied, so no child can be at its last count. */
 static void children_put(struct ptree_node *node, unsigned int width)
@@ -423,7 +429,7 @@ static struct ptree_node *node_copy(const struct ptree_node *node,
 				    struct ptree_stash *stash)
 {
 	unsigned int i, width = ptree_width(node->level);
-	struct ptree_node *copy;
+	struct ptree_node *copy, *child;
 
 	/* Counting is nothing but cache misses, so start them early. */
 	for (i = 0; i < width; i++)
@@ -433,8 +439,13 @@ static struct ptree_node *node_copy(const struct ptree_node *node,
 		return NULL;
 	copy->nr = node->nr;
 	copy->pages = node->pages;
-	memcpy(copy->child, node->child, width * sizeof(void *));
-	children_get(copy, width);
+	for (i = 0; i < width; i++) {
+		child = node->child[i];
+		copy->child[i] = child;
+		/* Descriptors alike: both begin with their count. */
+		if (child)
+			atomic_inc(&child->refs);
+	}
 	return copy;
 }
 
@@ -545,10 +556,11 @@ static void path_prune(struct ptree *tree, struct ptree_node **path,
 	ptree_trim(tree);
 }
 
-/* Behind @link, a slot of @parent, is no node of ours yet. */
-static noinline struct ptree_node *
-link_own(struct ptree_node **link, struct ptree_node *parent,
-	 unsigned int level, struct ptree_stash *stash)
+/* Behind @link, a slot of @parent, may be no node of ours yet. */
+static struct ptree_node *link_own(struct ptree_node **link,
+				   struct ptree_node *parent,
+				   unsigned int level,
+				   struct ptree_stash *stash)
 {
 	struct ptree_node *node;
 
@@ -564,8 +576,75 @@ link_own(struct ptree_node **link, struct ptree_node *parent,
 }
 
 /*
+ * Make a path exclusive. All nodes above @level are, and are in the cursor
+ * already.
+ */
+static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
+			     u64 index, unsigned int level,
+			     struct ptree_stash *stash)
+{
+	struct ptree_node *node = NULL, **link = &tree->root;
+
+	if (!tree->root || !ptree_covers(tree, index)) {
+		if (tree_grow(tree, index, stash)) {
+			ptree_trim(tree);
+			return -ENOMEM;
+		}
+		level = tree->level;
+	} else if (level < tree->level) {
+		node = cursor->path[level + 1];
+		link = &node->child[ptree_offset(index, level + 1)];
+	}
+	for (;; level--) {
+		node = link_own(link, node, level, stash);
+		if (unlikely(!node)) {
+			path_prune(tree, cursor->path, level + 1, index);
+			return -ENOMEM;
+		}
+		cursor->path[level] = node;
+		if (!level)
+			return 0;
+		link = &node->child[ptree_offset(index, level)];
+	}
+}
+
+/*
  * One slot for writing
  */
+
+/*
+ * Follow a path as long as it is exclusive. Returns the level of the first node
+ * that is missing or shared, or -1 when there is none.
+ *
+ * This runs in every write fault. The geometry is spelled out: computing each
+ * level's would double it.
+ */
+static __always_inline int path_follow(struct ptree_cursor *cursor,
+				       const struct ptree *tree, u64 index)
+{
+	struct ptree_node *node = tree->root;
+	int level = tree->level;
+	unsigned int shift = ptree_shift(level);
+
+	if (unlikely(!node || !ptree_covers(tree, index)))
+		return level;
+	for (; level > 1; level--, shift -= PTREE_UPPER_BITS) {
+		if (unlikely(!node || !ptree_node_alone(node)))
+			return level;
+		cursor->path[level] = node;
+		node = node->child[(index >> shift) & PTREE_UPPER_MASK];
+	}
+	if (likely(level)) {
+		if (unlikely(!node || !ptree_node_alone(node)))
+			return 1;
+		cursor->path[1] = node;
+		node = node->child[ptree_offset(index, 1)];
+	}
+	if (unlikely(!node || !ptree_node_alone(node)))
+		return 0;
+	cursor->path[0] = node;
+	return -1;
+}
 
 /**
  * ptree_cursor_open() - make the path to a slot exclusive
@@ -584,38 +663,17 @@ link_own(struct ptree_node **link, struct ptree_node *parent,
 int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
 		      u64 index, struct ptree_stash *stash)
 {
-	struct ptree_node *node = NULL, **link = &tree->root;
-	unsigned int level = tree->level;
+	int err, level = path_follow(cursor, tree, index);
 
-	if (unlikely(!tree->root || !ptree_covers(tree, index))) {
-		if (tree_grow(tree, index, stash)) {
-			ptree_trim(tree);
-			return -ENOMEM;
-		}
-		level = tree->level;
-	}
-	for (;;) {
-		if (unlikely(!*link || !ptree_node_alone(*link))) {
-			node = link_own(link, node, level, stash);
-			if (!node)
-				goto err_prune;
-		} else {
-			node = *link;
-		}
-		cursor->path[level] = node;
-		if (!level)
-			break;
-		link = &node->child[ptree_offset(index, level)];
-		level--;
+	if (level >= 0) {
+		err = path_own(cursor, tree, index, level, stash);
+		if (err)
+			return err;
 	}
 	cursor->tree = tree;
 	cursor->index = index;
-	cursor->slot = &node->desc[index & (PTREE_LEAF_SLOTS - 1)];
+	cursor->slot = &cursor->path[0]->desc[ptree_offset(index, 0)];
 	return 0;
-
-err_prune:
-	path_prune(tree, cursor->path, level + 1, index);
-	return -ENOMEM;
 }
 
 /**
@@ -688,14 +746,15 @@ void ptree_cursor_mark(struct ptree_cursor *cursor)
 {
 	unsigned int level, top = cursor->tree->level;
 	struct ptree_node *node;
-	u64 bit;
+	u64 before;
 
 	for (level = 0; level <= top; level++) {
 		node = cursor->path[level];
-		bit = BIT_ULL(ptree_offset(cursor->index, level));
-		if (node->marks & bit)
+		before = node->marks;
+		node->marks |= BIT_ULL(ptree_offset(cursor->index, level));
+		/* A node with marks is marked in its parent. */
+		if (before)
 			break;
-		node->marks |= bit;
 	}
 }
 
@@ -709,5 +768,5 @@ void ptree_cursor_mark(struct ptree_cursor *cursor)
 bool ptree_cursor_marked(const struct ptree_cursor *cursor)
 {
 	return cursor->path[0]->marks &
-	       BIT_ULL(cursor->index & (PTREE_LEAF_SLOTS - 1));
+	       BIT_ULL(ptree_offset(cursor->index, 0));
 }

@@ -207,6 +207,23 @@ ptree_cursor_desc(const struct ptree_cursor *cursor)
 	return *cursor->slot;
 }
 
+/**
+ * ptree_cursor_advance() - go on to the next slot, if that is cheap
+ * @cursor: an open cursor
+ *
+ * Context: As ptree_cursor_open().
+ * Return: true if the cursor is now at the next index. False at the end of a
+ * leaf: the cursor stays where it is, to be closed and opened anew.
+ */
+static inline bool ptree_cursor_advance(struct ptree_cursor *cursor)
+{
+	if (!((cursor->index + 1) % PTREE_LEAF_SLOTS))
+		return false;
+	cursor->index++;
+	cursor->slot++;
+	return true;
+}
+
 /* Ranges */
 int ptree_erase(struct ptree *tree, u64 first, u64 last,
 		struct ptree_stash *stash, struct ptree_dead *dead);

@@ -57,10 +57,14 @@ struct ptree_node {
 static_assert(offsetof(struct ptree_node, refs) == 0);
 static_assert(offsetof(struct ptree_desc, leaves) == 0);
 
+/* From level 2 up, each level looks at this many bits of an index. */
+#define PTREE_UPPER_BITS	4
+#define PTREE_UPPER_MASK	15U
+
 /* Bits of an index below a slot of a node of @level. */
 static inline unsigned int ptree_shift(unsigned int level)
 {
-	return 4 * level + (level >= 2);
+	return PTREE_UPPER_BITS * level + (level >= 2);
 }
 
 static inline unsigned int ptree_width(unsigned int level)

@@ -404,6 +404,17 @@ static int clone_clip(struct ptree *clone, u64 first, u64 last,
 	return err;
 }
 
+/* Whether [first, last] has all the content of a tree that is not empty. */
+static bool has_all(const struct ptree *tree, u64 first, u64 last)
+{
+	u64 found;
+
+	if (first > tree->prefix && ptree_next_data(tree, 0, first - 1, &found))
+		return false;
+	return last >= (tree->prefix | ptree_span_mask(tree->level)) ||
+	       !ptree_next_data(tree, last + 1, PTREE_MAX_INDEX, &found);
+}
+
 /**
  * ptree_clone() - give the content of a range to another tree
  * @tree: the tree
@@ -430,7 +441,7 @@ int ptree_clone(struct ptree *tree, u64 first, u64 last,
 
 	*clone = (struct ptree){};
 	last = min_t(u64, last, PTREE_MAX_INDEX);
-	if (node && node_covered(tree->prefix, level, first, last)) {
+	if (node && has_all(tree, first, last)) {
 		atomic_inc(&node->refs);
 		*clone = *tree;
 		return 0;
@@ -454,13 +465,16 @@ int ptree_clone(struct ptree *tree, u64 first, u64 last,
  */
 
 /**
- * struct mark_walk - a walk over the marked leaves of a range
+ * struct mark_walk - a walk over the marked nodes of a range
  * @first: first slot of the range
  * @last: last slot of the range
  * @at: first index below the current node
  * @level: level of the current node
  * @path: the nodes from the current one up
  * @todo: for each of them the marked slots not visited yet
+ *
+ * It goes down to level 1. Leaves are visited from there: with few marks, each
+ * in a leaf of its own, there are more of them than of all others.
  */
 struct mark_walk {
 	u64 first;
@@ -471,20 +485,25 @@ struct mark_walk {
 	u64 todo[PTREE_MAX_LEVELS];
 };
 
-/* Enter @node: find its marked slots that reach into the range. */
+/* The marks of a node that reach into the range. */
+static u64 marks_within(const struct mark_walk *walk, u64 at,
+			unsigned int level, u64 marks)
+{
+	unsigned int shift = ptree_shift(level);
+
+	if (walk->first > at)
+		marks &= ~0ULL << ((walk->first - at) >> shift);
+	if (walk->last < (at | ptree_span_mask(level)))
+		marks &= ~(~1ULL << ((walk->last - at) >> shift));
+	return marks;
+}
+
 static void mark_walk_enter(struct mark_walk *walk, struct ptree_node *node,
 			    unsigned int level)
 {
-	unsigned int shift = ptree_shift(level);
-	u64 todo = node->marks;
-
-	if (walk->first > walk->at)
-		todo &= ~0ULL << ((walk->first - walk->at) >> shift);
-	if (walk->last < (walk->at | ptree_span_mask(level)))
-		todo &= ~(~1ULL << ((walk->last - walk->at) >> shift));
 	walk->level = level;
 	walk->path[level] = node;
-	walk->todo[level] = todo;
+	walk->todo[level] = marks_within(walk, walk->at, level, node->marks);
 }
 
 static bool mark_walk_start(struct mark_walk *walk, const struct ptree *tree,
@@ -500,7 +519,7 @@ static bool mark_walk_start(struct mark_walk *walk, const struct ptree *tree,
 	return true;
 }
 
-/* Go down to the next slot that is to be visited below an interior node. */
+/* Go down to the next slot that is to be visited. */
 static void mark_walk_down(struct mark_walk *walk)
 {
 	unsigned int level = walk->level;
@@ -556,6 +575,21 @@ static void mark_run_leaf(struct mark_run *run, u64 at, u64 marks)
 	}
 }
 
+/* The leaves below the current node, which is of level 1. */
+static void mark_run_leaves(struct mark_run *run, const struct mark_walk *walk)
+{
+	const struct ptree_node *node = walk->path[1];
+	unsigned int slot;
+	u64 todo, at;
+
+	for (todo = walk->todo[1]; todo; todo &= todo - 1) {
+		slot = __ffs64(todo);
+		at = walk->at + slot * PTREE_LEAF_SLOTS;
+		mark_run_leaf(run, at, marks_within(walk, at, 0,
+						    node->child[slot]->marks));
+	}
+}
+
 /**
  * ptree_for_each_marked_run() - visit the marked slots of a range
  * @tree: the tree
@@ -577,11 +611,11 @@ void ptree_for_each_marked_run(const struct ptree *tree, u64 first, u64 last,
 	if (!mark_walk_start(&walk, tree, first, last))
 		return;
 	for (;;) {
-		if (!walk.level) {
+		if (walk.level == 1) {
+			mark_run_leaves(&run, &walk);
+		} else if (!walk.level) {
 			mark_run_leaf(&run, walk.at, walk.todo[0]);
-			walk.todo[0] = 0;
-		}
-		if (walk.todo[walk.level]) {
+		} else if (walk.todo[walk.level]) {
 			mark_walk_down(&walk);
 			continue;
 		}
@@ -593,32 +627,63 @@ void ptree_for_each_marked_run(const struct ptree *tree, u64 first, u64 last,
 		fn(run.first, run.end - 1, arg);
 }
 
-/* Clear the marks @marks of a leaf; returns how many were kept. */
-static unsigned int leaf_clear_marks(struct ptree_node *leaf, u64 marks,
-				     bool (*keep)(struct ptree_desc *desc,
-						  u64 index, void *arg),
-				     void *arg)
-{
-	unsigned int slot, kept = 0;
-	u64 todo;
+/**
+ * struct mark_clear - marks being cleared
+ * @keep: asked about each, or NULL
+ * @arg: for @keep
+ * @need: the nodes on the paths of those that stayed
+ */
+struct mark_clear {
+	bool (*keep)(struct ptree_desc *desc, u64 index, void *arg);
+	void *arg;
+	struct ptree_need need;
+};
 
-	for (todo = keep ? marks : 0; todo; todo &= todo - 1) {
-		slot = __ffs64(todo);
-		if (keep(leaf->desc[slot], leaf->desc[slot]->index, arg)) {
-			marks &= ~BIT_ULL(slot);
-			kept++;
-		}
-	}
-	leaf->marks &= ~marks;
-	return kept;
-}
-
-static void need_add(struct ptree_need *need, unsigned int level)
+static void need_node(struct ptree_need *need, unsigned int level)
 {
 	if (level == 1)
 		need->big++;
 	else
 		need->small++;
+}
+
+/* Clear the marks @marks of a leaf. */
+static void leaf_clear(struct mark_clear *clear, struct ptree_node *leaf,
+		       u64 marks)
+{
+	unsigned int slot, kept = 0;
+	u64 todo;
+
+	for (todo = clear->keep ? marks : 0; todo; todo &= todo - 1) {
+		slot = __ffs64(todo);
+		if (clear->keep(leaf->desc[slot], leaf->desc[slot]->index,
+				clear->arg)) {
+			marks &= ~BIT_ULL(slot);
+			kept++;
+		}
+	}
+	leaf->marks &= ~marks;
+	if (kept) {
+		clear->need.descs += kept;
+		need_node(&clear->need, 0);
+	}
+}
+
+/* The same for all leaves below the current node, which is of level 1. */
+static void leaves_clear(struct mark_clear *clear, const struct mark_walk *walk)
+{
+	struct ptree_node *leaf, *node = walk->path[1];
+	unsigned int slot;
+	u64 todo, at;
+
+	for (todo = walk->todo[1]; todo; todo &= todo - 1) {
+		slot = __ffs64(todo);
+		leaf = node->child[slot];
+		at = walk->at + slot * PTREE_LEAF_SLOTS;
+		leaf_clear(clear, leaf, marks_within(walk, at, 0, leaf->marks));
+		if (!leaf->marks)
+			node->marks &= ~BIT_ULL(slot);
+	}
 }
 
 /**
@@ -640,37 +705,36 @@ unsigned long ptree_clear_marks(struct ptree *tree, u64 first, u64 last,
 					     u64 index, void *arg),
 				void *arg, struct ptree_need *need)
 {
-	unsigned long kept = 0, before[PTREE_MAX_LEVELS];
-	struct ptree_need paths = {};
+	struct mark_clear clear = { .keep = keep, .arg = arg };
+	unsigned long before[PTREE_MAX_LEVELS] = {};
 	struct ptree_node *node;
 	struct mark_walk walk;
 	unsigned int slot;
 
 	if (!mark_walk_start(&walk, tree, first, last))
 		goto out;
-	before[walk.level] = 0;
 	for (;;) {
 		node = walk.path[walk.level];
-		if (!walk.level) {
-			kept += leaf_clear_marks(node, walk.todo[0], keep, arg);
-			walk.todo[0] = 0;
-		}
-		if (walk.todo[walk.level]) {
+		if (walk.level == 1) {
+			leaves_clear(&clear, &walk);
+		} else if (!walk.level) {
+			leaf_clear(&clear, node, walk.todo[0]);
+		} else if (walk.todo[walk.level]) {
 			mark_walk_down(&walk);
-			before[walk.level] = kept;
+			before[walk.level] = clear.need.descs;
 			continue;
 		}
-		if (kept > before[walk.level])
-			need_add(&paths, walk.level);
+		/* Leaves were counted when they were cleared. */
+		if (walk.level && clear.need.descs > before[walk.level])
+			need_node(&clear.need, walk.level);
 		if (walk.level == tree->level)
 			break;
 		slot = mark_walk_up(&walk);
 		if (!node->marks)
 			walk.path[walk.level]->marks &= ~BIT_ULL(slot);
 	}
-	paths.descs = kept;
 out:
 	if (need)
-		*need = paths;
-	return kept;
+		*need = clear.need;
+	return clear.need.descs;
 }
