@@ -55,7 +55,7 @@ static inline int cowvmo_page_mapcount(struct page *page)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 	return page_mapcount(page);
 #else
-	return folio_mapcount(page_folio(page));
+	return folio_mapcount((struct folio *)page);
 #endif
 }
 

@@ -432,7 +432,7 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 
 	if (size > COWVMO_MAX_SIZE)
 		return -ERANGE;
-	if (vmo->base + pages > PTREE_MAX_INDEX + 1)
+	if (vmo->base + pages > PTREE_MAX_INDEX)
 		return -EINVAL;
 	return 0;
 }

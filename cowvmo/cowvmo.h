@@ -30,6 +30,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "compat.h"
 #include "page_tree.h"
 
 struct kstat;
@@ -154,6 +155,30 @@ struct cow_write {
 	bool unmapped;
 };
 
+/**
+ * cowvmo_page_is_held() - may anyone but the VMO and one PTE hold the page?
+ * @page: a page of a VMO whose lock is held
+ * @caller_refs: references the caller itself holds
+ *
+ * Every PTE has a reference, taken before it is counted as mapped and dropped
+ * after; so with the reference count read first, at most one of each means
+ * that nobody is left over. Two PTEs cannot be told from one and a holder,
+ * while a fork may be adding one: that counts as held.
+ *
+ * Where it matters that nobody can come to hold the page for writing any
+ * more, a full barrier stands between taking that away and asking.
+ */
+static inline bool cowvmo_page_is_held(struct page *page,
+				       unsigned int caller_refs)
+{
+	int refs = page_ref_count(page) - caller_refs;
+
+	if (refs == 1)
+		return false;
+	smp_rmb();	/* references first, mappings second */
+	return refs != 2 || cowvmo_page_mapcount(page) != 1;
+}
+
 /* main.c */
 int cowvmo_pin(void);
 void cowvmo_unpin(void);
@@ -208,7 +233,6 @@ int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);
 void cowvmo_page_free(struct page *page);
-bool cowvmo_page_is_held(struct page *page, unsigned int caller_refs);
 struct page *cowvmo_zero_page(void);
 void cowvmo_zero_page_exit(void);
 bool cowvmo_should_fail(void);

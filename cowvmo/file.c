@@ -85,7 +85,7 @@ static int clip_write(const struct cowvmo *vmo, loff_t pos,
 
 	if (vmo->flags & COWVMO_INFO_RESIZABLE)
 		limit = min_t(u64, COWVMO_MAX_SIZE,
-			      (PTREE_MAX_INDEX + 1 - vmo->base) << PAGE_SHIFT);
+			      (PTREE_MAX_INDEX - vmo->base) << PAGE_SHIFT);
 	if (pos >= limit)
 		return vmo->flags & COWVMO_INFO_RESIZABLE ? -EFBIG : -ENOSPC;
 	iov_iter_truncate(from, limit - pos);
@@ -274,9 +274,9 @@ static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end, bool extend)
 		if (err)
 			return err;
 	}
-	end = min(end, vmo_size(vmo));
-	if (offset >= end)
-		return 0;
+	/* A success promises memory, and there is none beyond the size. */
+	if (end > vmo_size(vmo))
+		return -ENOSPC;
 	err = cow_commit(vmo, offset, end - offset, &done);
 	if (err && extend)
 		shrink_back(vmo, old, old_pages);

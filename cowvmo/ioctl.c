@@ -123,7 +123,7 @@ static int check_create_child(const struct cowvmo *parent,
 	if (args->length > COWVMO_MAX_SIZE)
 		return -ERANGE;
 	if (base + DIV_ROUND_UP_ULL(args->length, PAGE_SIZE) >
-	    PTREE_MAX_INDEX + 1)
+	    PTREE_MAX_INDEX)
 		return -EINVAL;
 	return 0;
 }
@@ -269,6 +269,10 @@ static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,
 	if (op->needs_write && !(file->f_mode & FMODE_WRITE))
 		return -EACCES;
 
+	/* Learn before anything is done that the outcome cannot be told. */
+	if (op->has_outputs &&
+	    copy_to_user(user, &args, min(size, op->size)))
+		return -EFAULT;
 	ret = op->run(file, &args);
 	if (op->has_outputs &&
 	    copy_to_user(user, &args, min(size, op->size)))

@@ -122,31 +122,6 @@ void ptree_page_free(struct page *page)
 	cowvmo_page_free(page);
 }
 
-/**
- * cowvmo_page_is_held() - may anyone but the VMO and one PTE hold the page?
- * @page: a page of a VMO whose lock is held
- * @caller_refs: references the caller itself holds
- *
- * Every PTE has a reference, taken before it is counted as mapped and dropped
- * after; so with the reference count read first, at most one of each means
- * that nobody is left over. Two PTEs cannot be told from one and a holder,
- * while a fork may be adding one: that counts as held.
- *
- * The caller has made sure that the page cannot be reached for writing any
- * more, or that it does not matter.
- */
-bool cowvmo_page_is_held(struct page *page, unsigned int caller_refs)
-{
-	int refs;
-
-	smp_mb();	/* after the PTE changes that the question is about */
-	refs = page_ref_count(page) - caller_refs;
-	if (refs == 1)
-		return false;
-	smp_rmb();	/* references first, mappings second */
-	return refs != 2 || cowvmo_page_mapcount(page) != 1;
-}
-
 /*
  * The page that shows through where a VMO has none. The kernel's own cannot
  * be inserted into a mapping on all kernels. Its references are counted in an

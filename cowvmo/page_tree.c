@@ -736,6 +736,22 @@ struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
 	return old;
 }
 
+/* The leaf has its first mark: tell the nodes above. */
+static noinline void path_mark(struct ptree_cursor *cursor)
+{
+	unsigned int level, top = cursor->tree->level;
+	struct ptree_node *node;
+	u64 before;
+
+	for (level = 1; level <= top; level++) {
+		node = cursor->path[level];
+		before = node->marks;
+		node->marks |= BIT_ULL(ptree_offset(cursor->index, level));
+		if (before)
+			break;
+	}
+}
+
 /**
  * ptree_cursor_mark() - note that a writable PTE may exist
  * @cursor: the cursor; the slot's descriptor is there and exclusive
@@ -744,18 +760,13 @@ struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
  */
 void ptree_cursor_mark(struct ptree_cursor *cursor)
 {
-	unsigned int level, top = cursor->tree->level;
-	struct ptree_node *node;
-	u64 before;
+	struct ptree_node *leaf = cursor->path[0];
+	u64 before = leaf->marks;
 
-	for (level = 0; level <= top; level++) {
-		node = cursor->path[level];
-		before = node->marks;
-		node->marks |= BIT_ULL(ptree_offset(cursor->index, level));
-		/* A node with marks is marked in its parent. */
-		if (before)
-			break;
-	}
+	leaf->marks = before | BIT_ULL(ptree_offset(cursor->index, 0));
+	/* A node with marks is marked in its parent. */
+	if (!before)
+		path_mark(cursor);
 }
 
 /**

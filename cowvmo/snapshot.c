@@ -33,24 +33,28 @@ struct held_pages {
 	unsigned long nr;
 };
 
-/* Write access is gone; is anyone left who could write or read unseen? */
-static bool page_is_held(struct cowvmo *vmo, struct page *page, u64 pgoff)
+/* Several PTEs, or somebody else? Without PTEs it can be told. */
+static noinline bool page_is_held_unmapped(struct cowvmo *vmo,
+					   struct page *page, u64 pgoff)
 {
-	if (!cowvmo_page_is_held(page, 0))
-		return false;
-	if (cowvmo_page_mapcount(page)) {
-		cowvmo_unmap_page(vmo, pgoff);
-		return cowvmo_page_is_held(page, 0);
-	}
-	return true;
+	if (!cowvmo_page_mapcount(page))
+		return true;
+	cowvmo_unmap_page(vmo, pgoff);
+	return cowvmo_page_is_held(page, 0);
 }
 
+/*
+ * Write access is gone; is anyone left who could write, or must go on
+ * reading, without a fault?
+ */
 static bool keep_mark(struct ptree_desc *desc, u64 index, void *data)
 {
 	struct held_pages *held = data;
 	struct cowvmo *vmo = held->vmo;
 
-	if (!page_is_held(vmo, desc->page, index - vmo->base))
+	if (likely(!cowvmo_page_is_held(desc->page, 0)))
+		return false;
+	if (!page_is_held_unmapped(vmo, desc->page, index - vmo->base))
 		return false;
 	if (held->nr < held->room)
 		held->indexes[held->nr] = index;

@@ -61,13 +61,28 @@ INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, unsigned long,
 		     static __maybe_unused, wp_vma_tree)
 
 /**
+ * struct wp_table - the page table at hand, locked
+ * @start: first address that it maps
+ * @end: end of them; @start when there is no table at hand
+ * @ptes: its first entry, or NULL where the process has no such table
+ * @ptl: its lock, held if @ptes
+ */
+struct wp_table {
+	unsigned long start;
+	unsigned long end;
+	pte_t *ptes;
+	spinlock_t *ptl;		/* not ours */
+};
+
+/**
  * struct wp_pass - one pass over the marked pages of a VMO
  * @vmo: the VMO
  * @mms: mms in which a flush is owed; each pinned and announced
  * @pgoffs: for each of them, a page that one of its VMAs maps
  * @nr_mms: length of both
  * @vma: the VMA at hand
- * @announced: its mm is among @mms
+ * @table: the page table at hand
+ * @announced: the mm at hand is among @mms
  * @unfinished: a writable PTE was left, or may be in a TLB, in an mm that did
  *	not fit
  * @notify: an mm has MMU notifiers
@@ -78,6 +93,7 @@ struct wp_pass {
 	u64 pgoffs[WP_MAX_MMS];
 	unsigned int nr_mms;
 	struct vm_area_struct *vma;
+	struct wp_table table;
 	bool announced;
 	bool unfinished;
 	bool notify;
@@ -101,54 +117,117 @@ static bool wp_announce(struct wp_pass *pass, struct mm_struct *mm, u64 pgoff)
 	return true;
 }
 
-static int wp_pte(pte_t *ptep, unsigned long addr, void *data)
+static void wp_table_leave(struct wp_table *table)
 {
-	struct wp_pass *pass = data;
+	if (table->ptes) {
+		spin_unlock(table->ptl);
+		rcu_read_unlock();
+	}
+	table->start = 0;
+	table->end = 0;
+	table->ptes = NULL;
+}
+
+static pmd_t *wp_find_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_bad(*pud))
+		return NULL;
+	return pmd_offset(pud, addr);
+}
+
+/*
+ * Locks the page table that maps @addr. i_mmap_rwsem keeps it from going away
+ * with its VMA; against other reasons there are RCU and the second look.
+ */
+static void wp_table_enter(struct wp_table *table, struct mm_struct *mm,
+			   unsigned long addr)
+{
+	pmd_t *pmd = wp_find_pmd(mm, addr);
+	pmd_t pmdval;
+
+	wp_table_leave(table);
+	table->start = addr & PMD_MASK;
+	table->end = table->start + PMD_SIZE;
+	if (!pmd)
+		return;
+	rcu_read_lock();
+again:
+	pmdval = READ_ONCE(*pmd);
+	if (pmd_none(pmdval) || pmd_bad(pmdval)) {
+		rcu_read_unlock();
+		return;
+	}
+	table->ptl = pte_lockptr(mm, &pmdval);
+	table->ptes = pte_offset_kernel(&pmdval, table->start);
+	spin_lock(table->ptl);
+	if (likely(pmd_same(pmdval, READ_ONCE(*pmd))))
+		return;
+	spin_unlock(table->ptl);
+	table->ptes = NULL;
+	goto again;
+}
+
+static void wp_pte(struct wp_pass *pass, unsigned long addr, pte_t *ptep)
+{
 	struct mm_struct *mm = pass->vma->vm_mm;
 	pte_t pte = ptep_get(ptep);
 
 	if (!pte_present(pte) || !(pte_write(pte) || pte_dirty(pte)))
-		return 0;
-	if (pte_write(pte) && !pass->announced) {
+		return;
+	if (pte_write(pte) && unlikely(!pass->announced)) {
 		pass->unfinished = true;
-		return 0;
+		return;
 	}
 	pte = ptep_get_and_clear(mm, addr, ptep);
 	set_pte_at(mm, addr, ptep, pte_mkclean(pte_wrprotect(pte)));
-	return 0;
 }
 
-static void wp_vma_run(struct wp_pass *pass, struct vm_area_struct *vma,
-		       u64 first, u64 last)
+/* A run of marked pages that the VMA at hand maps. */
+static void wp_run(u64 first, u64 last, void *data)
 {
-	unsigned long start;
+	struct wp_pass *pass = data;
+	struct vm_area_struct *vma = pass->vma;
+	struct wp_table *table = &pass->table;
+	u64 pgoff = first - pass->vmo->base;
+	unsigned long addr = vma->vm_start +
+			     ((pgoff - vma->vm_pgoff) << PAGE_SHIFT);
+	unsigned long end = addr + ((last - first + 1) << PAGE_SHIFT);
+
+	for (; addr < end; addr += PAGE_SIZE) {
+		if (addr < table->start || addr >= table->end)
+			wp_table_enter(table, vma->vm_mm, addr);
+		if (table->ptes)
+			wp_pte(pass, addr, table->ptes + pte_index(addr));
+	}
+}
+
+static void wp_vma(struct wp_pass *pass, struct vm_area_struct *vma,
+		   u64 first, u64 last)
+{
+	struct cowvmo *vmo = pass->vmo;
 
 	first = max_t(u64, first, wp_vma_start(vma));
 	last = min_t(u64, last, wp_vma_last(vma));
-	start = vma->vm_start + ((first - vma->vm_pgoff) << PAGE_SHIFT);
 
 	pass->vma = vma;
 	pass->announced = wp_announce(pass, vma->vm_mm, first);
 	if (!pass->announced && mm_tlb_flush_pending(vma->vm_mm))
 		pass->unfinished = true;
-	apply_to_existing_page_range(vma->vm_mm, start,
-				     (last - first + 1) << PAGE_SHIFT,
-				     wp_pte, pass);
+	ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+				  vmo->base + last, wp_run, pass);
+	wp_table_leave(&pass->table);
 	if (mm_has_notifiers(vma->vm_mm))
 		pass->notify = true;
-}
-
-static void wp_run(u64 first, u64 last, void *data)
-{
-	struct wp_pass *pass = data;
-	struct rb_root_cached *root = &pass->vmo->inode.i_mapping->i_mmap;
-	struct vm_area_struct *vma;
-
-	first -= pass->vmo->base;
-	last -= pass->vmo->base;
-	for (vma = wp_vma_tree_iter_first(root, first, last); vma;
-	     vma = wp_vma_tree_iter_next(vma, first, last))
-		wp_vma_run(pass, vma, first, last);
 }
 
 static void wp_run_kernel_walk(u64 first, u64 last, void *data)
@@ -177,20 +256,27 @@ static void wp_flush(struct wp_pass *pass)
 static bool wp_one_pass(struct cowvmo *vmo, u64 first, u64 last)
 {
 	struct address_space *mapping = vmo->inode.i_mapping;
+	struct vm_area_struct *vma;
 	struct wp_pass pass;
 
 	pass.vmo = vmo;
 	pass.nr_mms = 0;
+	pass.table.ptes = NULL;
 	pass.unfinished = false;
 	pass.notify = false;
+	wp_table_leave(&pass.table);
 
 	i_mmap_lock_read(mapping);
-	ptree_for_each_marked_run(&vmo->tree, first, last, wp_run, &pass);
+	for (vma = wp_vma_tree_iter_first(&mapping->i_mmap, first, last); vma;
+	     vma = wp_vma_tree_iter_next(vma, first, last))
+		wp_vma(&pass, vma, first, last);
 	i_mmap_unlock_read(mapping);
 	if (pass.notify || pass.unfinished)
-		ptree_for_each_marked_run(&vmo->tree, first, last,
+		ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+					  vmo->base + last,
 					  wp_run_kernel_walk, vmo);
 	wp_flush(&pass);
+	smp_mb();	/* the changes are seen before holders are counted */
 	return !pass.unfinished;
 }
 
@@ -217,13 +303,13 @@ void cowvmo_write_protect(struct cowvmo *vmo, u64 first, u64 last)
 	unsigned int passes = 0;
 
 	lockdep_assert_held_write(&vmo->lock);
-	first += vmo->base;
-	last += vmo->base;
+	if (!mapping_mapped(vmo->inode.i_mapping))
+		return;
 	while (!wp_one_pass(vmo, first, last)) {
 		if (++passes < WP_MAX_PASSES)
 			continue;
-		ptree_for_each_marked_run(&vmo->tree, first, last,
-					  wp_unmap_run, vmo);
+		ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+					  vmo->base + last, wp_unmap_run, vmo);
 		return;
 	}
 }

@@ -25,7 +25,8 @@
  * EINVAL      size is shorter than the first version of the struct; a
  *             reserved member is not zero; a flag or code is not known
  * E2BIG       size is longer than the kernel's struct and the surplus is not
- *             zero: the caller asks for something this kernel does not know
+ *             zero: the caller asks for something this kernel does not know;
+ *             or size is larger than P
  * EFAULT      the struct cannot be read or written
  * EACCES      the fd was not opened, or not created, for writing
  * EPERM       the VMO was not made RESIZABLE
@@ -130,8 +131,8 @@ enum cowvmo_child_type {
  * and, unless NO_WRITE, for writing. The cost depends on what was made
  * writable in mappings since the last snapshot, not on the size.
  *
- * EINVAL also when the offsets of this and all earlier generations add up to
- * more than 2^64. ERANGE wins over EINVAL when @length cannot be rounded up.
+ * EINVAL also when the offsets of this and all earlier generations and @length
+ * add up to 2^64 or more. ERANGE wins over EINVAL when @length cannot be rounded up.
  * Pages that anyone else holds at this instant (direct I/O, pipes, a debugger)
  * are copied for the child.
  *
@@ -190,7 +191,7 @@ struct cowvmo_op_range {
  * @size: sizeof(struct cowvmo_set_size)
  * @flags: must be 0
  * @vmo_size: new size in bytes, rounded up to whole pages; the exact value
- *	becomes the stream size. More than 2^63 - P is ERANGE; beyond 2^64
+ *	becomes the stream size. More than 2^63 - P is ERANGE; 2^64 or more
  *	after adding the offsets of all generations is EINVAL
  *
  * Shrinking frees pages; what is regained by growing reads zero, in this VMO
