@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvsnap: snapshots of a key-value store while its writers run at full speed,
+ * by VMO and, for comparison, by fork() and by just copying.
+ */
+#include <ftw.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "store.h"
+#include "vmo.h"
+
+#define SECONDS		6	/* for each way of taking snapshots */
+#define RESETS		20
+#define PATH		256
+#define LEAST		(64ULL << 20)
+
+/* A way to take snapshots, and how it went: times in ns, memory in bytes */
+struct side {
+	const char *name;
+	enum { BY_MEMCPY, BY_VMO, BY_FORK } how;
+	__u64 taken, good;
+	__u64 call, pause;	/* longest call, longest writer pause at one */
+	__u64 memory;		/* most in use, beyond what was before */
+	__u64 updates;
+	__u64 latency[512];	/* from one update to the next, in classes */
+};
+
+static int failures;
+static const char *out;		/* the directory for saved snapshots */
+static int ends[2];		/* a socket: verdicts arrive at the first end */
+static struct kv *kv;		/* what the writers write to, for whom */
+static struct side *side;
+static int stop;
+static unsigned int calls;	/* odd while a snapshot is being taken */
+
+static void check(int good, const char *what)
+{
+	printf("  %s %s\n", good ? "ok " : "BAD", what);
+	failures += !good;
+}
+
+/*
+ * Each regular file becomes the records "1:/path#0", "1:/path#1", ... of
+ * KV_CHUNK bytes. If all are less than LEAST they go in again, as "2:/path#0"
+ * and so on, until it is that much.
+ */
+static struct {			/* nftw() hands no argument on */
+	const char *dir;
+	int compare;
+	unsigned int copy;
+	__u64 bytes;
+} load;
+
+static int load_chunk(int fd, const char *key, size_t len)
+{
+	struct kv_record *record;
+	char buf[KV_CHUNK];
+
+	if (read(fd, buf, len) != (ssize_t)len)
+		return -1;
+	if (load.compare)
+		record = kv_record(kv, kv_bucket(kv, key, strlen(key)));
+	else
+		record = kv_add(kv, key, len);
+	if (!record || load.compare)
+		return !record || memcmp(kv_value(record), buf, len) ? -1 : 0;
+	memcpy(kv_value(record), buf, len);
+	record->sum = kv_sum(record);
+	return 0;
+}
+
+static int load_file(const char *path, const struct stat *st, int type,
+		     struct FTW *ftw)
+{
+	off_t left = st->st_size;
+	int fd, nr = 0, rc = 0;
+	char key[KV_KEY];
+
+	(void)ftw;
+	if (load.copy > 1 && load.bytes >= LEAST)
+		return 1;
+	if (type != FTW_F || !S_ISREG(st->st_mode))
+		return 0;
+	fd = need(open(path, O_RDONLY), path);
+	for (; left >= 0 && !rc; left -= KV_CHUNK) {
+		snprintf(key, sizeof(key), "%u:%s#%d", load.copy,
+			 path + strlen(load.dir), nr++);
+		rc = load_chunk(fd, key, left < KV_CHUNK ? left : KV_CHUNK);
+	}
+	if (rc)
+		warnx("%s does not fit, or is not what it was", path);
+	load.bytes += st->st_size;
+	close(fd);
+	return rc;
+}
+
+/* Loads a directory, or compares it with what was loaded. */
+static int load_dir(const char *dir, int compare)
+{
+	int rc = 0;
+
+	memset(&load, 0, sizeof(load));
+	load.dir = dir;
+	load.compare = compare;
+	while (rc >= 0 && load.bytes < LEAST && load.copy++ < 64)
+		rc = nftw(dir, load_file, 32, FTW_PHYS);
+	return load.bytes < LEAST ? -1 : rc;
+}
+
+/* The reader: verifies, saves what is good, and tells. */
+static void answer(const struct kv *copy, size_t size, const char *path)
+{
+	struct verdict verdict;
+	size_t done = 0;
+	int fd;
+
+	if (!kv_verify(copy, size, &verdict) && *path) {
+		fd = need(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666), path);
+		while (done < size)
+			done += need(write(fd, (char *)copy + done, size - done), path);
+		close(fd);
+	}
+	need(send(ends[1], &verdict, sizeof(verdict), 0), "send");
+}
+
+static int answered(void)
+{
+	struct verdict verdict;
+
+	need(recv(ends[0], &verdict, sizeof(verdict), 0), "recv");
+	if (*verdict.why)
+		printf("      %s\n", verdict.why);
+	return !*verdict.why;
+}
+
+/* Carries an fd and a path over a Unix socket: out if @fd is one, else in. */
+static int carry(int sock, int fd, char *path)
+{
+	long control[CMSG_SPACE(sizeof(int)) / sizeof(long)];
+	struct iovec iov = { path, fd < 0 ? PATH : strlen(path) + 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+			      .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+
+	*head = (struct cmsghdr){ CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
+	if ((fd < 0 ? recvmsg(sock, &msg, 0) : sendmsg(sock, &msg, 0)) <= 0)
+		return -1;
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	return fd;
+}
+
+/* A process that is sent snapshots. Early, so that it inherits no store. */
+static void reader_start(void)
+{
+	char path[PATH];
+	struct stat st;
+	void *copy;
+	int fd;
+
+	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), "socketpair");
+	if (need(fork(), "fork"))
+		return;
+	close(ends[0]);
+	while ((fd = carry(ends[1], -1, path)) >= 0) {
+		need(fstat(fd, &st), "fstat");
+		copy = vmo_map(fd, st.st_size, PROT_READ);
+		answer(copy, st.st_size, path);
+		munmap(copy, st.st_size);
+		close(fd);
+	}
+	_exit(0);
+}
+
+static __u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Eight classes of latencies for each power of two */
+static unsigned int class(__u64 ns)
+{
+	unsigned int log = 60 - __builtin_clzll(ns | 8);
+
+	return 8 * log + (ns >> log);
+}
+
+static __u64 class_end(unsigned int class)
+{
+	return class < 16 ? class : (9 + class % 8ULL) << (class / 8 - 1);
+}
+
+static void raise_to(__u64 *most, __u64 value)
+{
+	__u64 old = *most;
+
+	while (value > old && !__atomic_compare_exchange_n(most, &old, value, 0,
+							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+static void *write_loop(void *arg)
+{
+	unsigned int w = (size_t)arg, seen = calls, call;
+	__u64 random = w, last = now(), gap;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		kv_update(kv, w, &random);
+		gap = now() - last;
+		last += gap;
+		call = __atomic_load_n(&calls, __ATOMIC_RELAXED);
+		if (call != seen || call % 2)
+			raise_to(&side->pause, gap);
+		seen = call;
+		__atomic_add_fetch(&side->latency[class(gap)], 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&side->updates, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void writers(int start)
+{
+	static pthread_t thread[KV_WRITERS];
+	size_t w;
+
+	__atomic_store_n(&stop, !start, __ATOMIC_RELAXED);
+	for (w = 0; w < KV_WRITERS; w++)
+		if (!start)
+			pthread_join(thread[w], NULL);
+		else if (pthread_create(&thread[w], NULL, write_loop, (void *)w))
+			err(1, "pthread_create");
+}
+
+/* Memory in use, files in a tmpfs not counted */
+static __u64 memory_used(void)
+{
+	struct sysinfo info;
+
+	sysinfo(&info);
+	return (info.totalram - info.freeram - info.bufferram - info.sharedram) * info.mem_unit;
+}
+
+/* Takes a snapshot, waits for the verdict, lets go. */
+static void snapshot(int vmo)
+{
+	struct pollfd arrives = { .fd = ends[0], .events = POLLIN };
+	void *copy = side->how == BY_MEMCPY ? malloc(kv->size) : NULL;
+	struct verdict verdict;
+	__u64 start = now();
+	char path[PATH];
+	int fd = -1;
+
+	alarm(120);	/* a reader that is gone does not answer */
+	snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
+	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+	if (side->how == BY_VMO) {
+		fd = vmo_snapshot(vmo, kv->size, COWVMO_CREATE_NO_WRITE);
+	} else if (side->how == BY_MEMCPY) {
+		memcpy(copy, kv, kv->size);
+	} else if (!need(fork(), "fork")) {
+		answer(kv, kv->size, path);
+		_exit(0);
+	}
+	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+	raise_to(&side->call, now() - start);
+
+	if (side->how == BY_VMO)
+		need(carry(ends[0], fd, path), "send");
+	do
+		raise_to(&side->memory, memory_used());
+	while (!copy && !poll(&arrives, 1, 10));
+	side->good += copy ? !kv_verify(copy, kv->size, &verdict) : answered();
+	side->taken++;
+	if (side->how == BY_FORK)
+		wait(NULL);
+	close(fd);
+	free(copy);
+}
+
+static void run(struct side *by, int vmo)
+{
+	__u64 before = memory_used(), start = now();
+
+	side = by;
+	side->memory = before;
+	writers(1);
+	while (now() - start < SECONDS * 1000000000ULL)
+		snapshot(vmo);
+	writers(0);
+	side->memory -= before;
+	check(side->how == BY_MEMCPY ? !side->good : side->good == side->taken,
+	      side->name);
+}
+
+/* Bars on a logarithmic scale: four characters are a factor of two. */
+static void chart(const char *what, double part, const struct side *by)
+{
+	for (; by->name; by++, what = "") {
+		__u64 seen = by->latency[0], i = 0;
+
+		while (seen < part * by->updates)
+			seen += by->latency[++i];
+		printf("  %-8s %-8s %10.1f us  %.*s\n", what, by->name, class_end(i) / 1e3,
+		       i > 56 ? (int)i / 2 - 28 : 0,
+		       "############################################################");
+	}
+}
+
+static void report(const struct side *by)
+{
+	const struct side *s;
+
+	printf("\n           snapshots  exact  longest call  writer pause at it   updates  extra memory\n");
+	for (s = by; s->name; s++)
+		printf("  %-8s %9llu %6llu %10.2f ms %16.2f ms %9llu %8llu MiB\n", s->name, s->taken,
+		       s->good, s->call / 1e6, s->pause / 1e6, s->updates, s->memory >> 20);
+	printf("\n  Time from one update to the next, as the writers saw it:\n");
+	chart("p50", 0.5, by);
+	chart("p99", 0.99, by);
+	chart("p99.9", 0.999, by);
+	chart("longest", 1, by);
+}
+
+static void check_at(const struct kv *copy, __u64 clock, const char *what)
+{
+	struct verdict verdict;
+
+	check(!kv_verify(copy, copy->size, &verdict) && verdict.clock == clock, what);
+}
+
+/* A clone that goes its own way by @updates */
+static struct kv *branch(int from, __u64 size, int *fd, unsigned int updates)
+{
+	__u64 random = updates;
+	struct kv *copy;
+
+	*fd = vmo_snapshot(from, size, 0);
+	copy = vmo_map(*fd, size, PROT_READ | PROT_WRITE);
+	while (updates--)
+		kv_update(copy, updates % KV_WRITERS, &random);
+	return copy;
+}
+
+/* @snap is a snapshot of the running store @vmo, which ends here. */
+static void show_clones(int vmo, int snap, __u64 size)
+{
+	struct kv *first = vmo_map(snap, size, PROT_READ), *second, *third;
+	__u64 clock = first->clock & KV_TICKETS, start, spent = 0;
+	int fd, fd2, i;
+
+	printf("\nA clone of a clone, parents closed first\n");
+	second = branch(snap, size, &fd, 5000);
+	third = branch(fd, size, &fd2, 5000);
+	vmo_print("store", vmo);
+	vmo_print("snapshot", snap);
+	vmo_print("clone", fd);
+	vmo_print("its clone", fd2);
+	need(carry(ends[0], snap, ""), "send");
+	munmap(kv, KV_SPACE);
+	close(vmo);
+	check(answered(), "store closed while the reader verifies a snapshot");
+	check_at(second, clock + 5000, "clone, 5000 updates on");
+	munmap(second, size);
+	close(fd);
+	check_at(third, clock + 10000, "clone of the clone, its parent closed, 10000 updates on");
+	vmo_print("its clone", fd2);
+
+	printf("\nReset to a template, %d times\n", RESETS);
+	for (i = 0; i < RESETS; i++) {
+		munmap(third, size);
+		close(fd2);
+		start = now();
+		third = branch(snap, size, &fd2, 1);
+		spent += now() - start;
+	}
+	check_at(third, clock + 1, "the last run began with the template");
+	check_at(first, clock, "the template is as it was");
+	printf("      %.0f us from one run to the next\n", spent / 1e3 / RESETS);
+}
+
+static void verify_file(const char *path)
+{
+	int fd = need(open(path, O_RDONLY), path);
+	struct verdict verdict;
+	struct stat st;
+
+	need(fstat(fd, &st), path);
+	kv = mmap(NULL, st.st_size + 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	check(!kv_verify(kv, st.st_size, &verdict), path);
+	printf("      instant %llu, undone %llu updates under way %s\n",
+	       verdict.clock, verdict.under_way, verdict.why);
+	munmap(kv, st.st_size + 1);
+	close(fd);
+}
+
+static void demo(const char *dir)
+{
+	static struct side by[] = {
+		{ .name = "memcpy", .how = BY_MEMCPY },
+		{ .name = "cowvmo", .how = BY_VMO },
+		{ .name = "fork", .how = BY_FORK },
+		{ .name = NULL }
+	};
+	int vmo = vmo_create(KV_SPACE, "kvsnap"), snap;
+	struct kv *store = kv = vmo_map(vmo, KV_SPACE, PROT_READ | PROT_WRITE);
+	char path[PATH];
+
+	madvise(kv, KV_SPACE, MADV_DONTFORK);	/* fork() shall copy its own only */
+	printf("Loading %s into a VMO\n", dir);
+	check(load_dir(dir, 0) >= 0 && load_dir(dir, 1) >= 0,
+	      "every file, found again by its keys");
+	printf("      %llu records, %llu MiB\n\n", kv->records, kv->size >> 20);
+	printf("%d writers at full speed, snapshot after snapshot:\n", KV_WRITERS);
+	printf("by memcpy none is good, by all others each one\n");
+	run(&by[0], vmo);
+	run(&by[1], vmo);
+	kv = mmap(NULL, store->size, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(kv, store->size, MADV_NOHUGEPAGE);	/* pages as the VMO has */
+	memcpy(kv, store, store->size);
+	run(&by[2], -1);
+	munmap(kv, store->size);
+	report(by);
+
+	kv = store;
+	writers(1);
+	usleep(100000);
+	snap = vmo_snapshot(vmo, kv->size, COWVMO_CREATE_NO_WRITE);
+	writers(0);
+	show_clones(vmo, snap, kv->size);
+
+	printf("\nThe last snapshots, as saved\n");
+	for (side = by + 1; side->name; side++) {
+		snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
+		verify_file(path);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int i;
+
+	setlinebuf(stdout);
+	if (argc > 2 && !strcmp(argv[1], "verify")) {
+		for (i = 2; i < argc; i++)
+			verify_file(argv[i]);
+	} else if (argc > 2 && !strcmp(argv[1], "demo")) {
+		out = argc > 3 ? argv[3] : "/dev/shm";
+		reader_start();
+		demo(argv[2]);
+	} else {
+		errx(2, "usage: kvsnap demo DIR [OUTDIR] | kvsnap verify FILE...");
+	}
+	printf("kvsnap: %s, %d failures\n", failures ? "FAILED" : "all is well",
+	       failures);
+	return !!failures;
+}
