@@ -208,6 +208,37 @@ static void case_store(struct ptree_test *t)
 	CHECK(t, is_zero(&tree));
 }
 
+/* A cursor goes on to the end of its leaf, and no further. */
+static void case_advance(struct ptree_test *t)
+{
+	struct ptree tree = {};
+	struct ptree_cursor c;
+	u64 index;
+
+	put_page_at(t, &tree, 1000, false);
+	CHECK(t, !ptree_cursor_open(&c, &tree, 20, NULL));
+	for (index = 20; index < 30; index++) {
+		CHECK(t, c.index == index && !ptree_cursor_desc(&c));
+		if (index != 25)
+			ptree_cursor_store(&c, ptree_desc_alloc(NULL, index,
+								test_page()));
+		CHECK(t, ptree_cursor_advance(&c));
+	}
+	CHECK(t, ptree_cursor_advance(&c) && c.index == 31);
+	CHECK(t, !ptree_cursor_advance(&c) && c.index == 31);
+	ptree_cursor_close(&c);
+	CHECK(t, ptree_populated(&tree) == 10);
+	CHECK(t, !ptree_lookup(&tree, 25) && ptree_lookup(&tree, 29));
+	CHECK_NULL(t, ptree_validate(&tree));
+	/* All of a leaf seen, nothing stored: nothing stays. */
+	CHECK(t, !ptree_cursor_open(&c, &tree, 64, NULL));
+	while (ptree_cursor_advance(&c))
+		;
+	ptree_cursor_close(&c);
+	CHECK_NULL(t, ptree_validate(&tree));
+	drop_tree(&tree);
+}
+
 /* Opening a hole and closing it again leaves no nodes behind. */
 static void case_open_close(struct ptree_test *t)
 {
@@ -753,6 +784,7 @@ const struct test_case test_cases[] = {
 	{ "height follows the content", case_height },
 	{ "both ends of the index space", case_both_ends },
 	{ "store", case_store },
+	{ "advance", case_advance },
 	{ "open and close", case_open_close },
 	{ "open without memory", case_open_fails },
 	{ "stash", case_stash },

@@ -117,12 +117,12 @@ static void run_nothing(u64 first, u64 last, void *arg)
 {
 }
 
-noinline void for_each_mark_dense(struct ptree *tree)
+noinline void visit_marks_dense(struct ptree *tree)
 {
 	ptree_for_each_marked_run(tree, 0, ~0ULL, run_nothing, NULL);
 }
 
-noinline void for_each_mark_sparse(struct ptree *tree)
+noinline void visit_marks_sparse(struct ptree *tree)
 {
 	ptree_for_each_marked_run(tree, 0, ~0ULL, run_nothing, NULL);
 }
@@ -189,7 +189,7 @@ static void first_writes(struct ptree *tree, u64 pages)
 	clone_whole(tree, pages, &clone);
 	for (i = 0; i < some; i++)
 		first_write_random(tree, random_page(pages));
-	for_each_mark_sparse(tree);
+	visit_marks_sparse(tree);
 	clear_marks_sparse(tree);
 	rng = seed;
 	for (i = 0; i < some; i++)
@@ -210,7 +210,7 @@ static void marks(struct ptree *tree, u64 pages)
 	clear_all_marks(tree);
 	for (i = 0; i < MARKS; i++)
 		write_again(tree, i);
-	for_each_mark_dense(tree);
+	visit_marks_dense(tree);
 	clear_marks_dense(tree);
 	for (i = 0; i < MARKS; i++)
 		write_again(tree, i);
@@ -232,8 +232,8 @@ static void print_counts(u64 pages)
 		{ "one_write_per_clone", CLONES, "page" },
 		{ "lookup", LOOKUPS, "page" },
 		{ "lookup_run_16", LOOKUPS, "run" },
-		{ "for_each_mark_dense", MARKS, "mark" },
-		{ "for_each_mark_sparse", pages / 100, "mark" },
+		{ "visit_marks_dense", MARKS, "mark" },
+		{ "visit_marks_sparse", pages / 100, "mark" },
 		{ "clear_marks_dense", MARKS, "mark" },
 		{ "clear_marks_dense_asking", MARKS, "mark" },
 		{ "clear_marks_sparse", pages / 100, "mark" },
