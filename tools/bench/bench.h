@@ -65,7 +65,7 @@ extern const struct bench_row fault_rows[];
 extern const struct bench_row cost_rows[];
 
 /* main.c */
-_Noreturn void die(const char *what);
+void die(const char *what);
 u64 now(void);
 u64 median(u64 *v, size_t n);
 void settle(void);
