@@ -13,6 +13,7 @@
  * Ranges are in page_tree_range.c, attribution and checks in
  * page_tree_stats.c.
  */
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/prefetch.h>
 #include <linux/slab.h>
@@ -373,7 +374,7 @@ static unsigned int leaf_pages(const struct ptree_node *leaf, unsigned int slot,
 
 	for (; slot < end; slot++) {
 		desc = leaf->desc[slot];
-		*pages++ = desc ? desc->page : NULL;
+		*pages++ = desc ? READ_ONCE(desc->page) : NULL;
 		found += !!desc;
 	}
 	return found;
@@ -425,26 +426,41 @@ static void children_put(struct ptree_node *node, unsigned int width)
 	}
 }
 
+/* Descriptors alike: both begin with their count. */
+static inline void child_copy(struct ptree_node *copy,
+			      const struct ptree_node *node, unsigned int i)
+{
+	struct ptree_node *child = node->child[i];
+
+	copy->child[i] = child;
+	if (child)
+		atomic_inc(&child->refs);
+}
+
+/* The loops are the cost of a copy, hence four children at a time. */
 static struct ptree_node *node_copy(const struct ptree_node *node,
 				    struct ptree_stash *stash)
 {
 	unsigned int i, width = ptree_width(node->level);
-	struct ptree_node *copy, *child;
+	struct ptree_node *copy;
 
 	/* Counting is nothing but cache misses, so start them early. */
-	for (i = 0; i < width; i++)
+	for (i = 0; i < width; i += 4) {
 		prefetchw(node->child[i]);
+		prefetchw(node->child[i + 1]);
+		prefetchw(node->child[i + 2]);
+		prefetchw(node->child[i + 3]);
+	}
 	copy = node_alloc(node->level, stash);
 	if (unlikely(!copy))
 		return NULL;
 	copy->nr = node->nr;
 	copy->pages = node->pages;
-	for (i = 0; i < width; i++) {
-		child = node->child[i];
-		copy->child[i] = child;
-		/* Descriptors alike: both begin with their count. */
-		if (child)
-			atomic_inc(&child->refs);
+	for (i = 0; i < width; i += 4) {
+		child_copy(copy, node, i);
+		child_copy(copy, node, i + 1);
+		child_copy(copy, node, i + 2);
+		child_copy(copy, node, i + 3);
 	}
 	return copy;
 }

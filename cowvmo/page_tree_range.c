@@ -485,6 +485,13 @@ struct mark_walk {
 	u64 todo[PTREE_MAX_LEVELS];
 };
 
+/* Whether part of the node of @level at @at is outside of the range. */
+static inline bool mark_walk_clips(const struct mark_walk *walk, u64 at,
+				   unsigned int level)
+{
+	return walk->first > at || walk->last < (at | ptree_span_mask(level));
+}
+
 /* The marks of a node that reach into the range. */
 static u64 marks_within(const struct mark_walk *walk, u64 at,
 			unsigned int level, u64 marks)
@@ -498,12 +505,15 @@ static u64 marks_within(const struct mark_walk *walk, u64 at,
 	return marks;
 }
 
-static void mark_walk_enter(struct mark_walk *walk, struct ptree_node *node,
-			    unsigned int level)
+static inline void mark_walk_enter(struct mark_walk *walk,
+				   struct ptree_node *node, unsigned int level)
 {
 	walk->level = level;
 	walk->path[level] = node;
-	walk->todo[level] = marks_within(walk, walk->at, level, node->marks);
+	walk->todo[level] = node->marks;
+	if (unlikely(mark_walk_clips(walk, walk->at, level)))
+		walk->todo[level] = marks_within(walk, walk->at, level,
+						 node->marks);
 }
 
 static bool mark_walk_start(struct mark_walk *walk, const struct ptree *tree,
@@ -520,7 +530,7 @@ static bool mark_walk_start(struct mark_walk *walk, const struct ptree *tree,
 }
 
 /* Go down to the next slot that is to be visited. */
-static void mark_walk_down(struct mark_walk *walk)
+static inline void mark_walk_down(struct mark_walk *walk)
 {
 	unsigned int level = walk->level;
 	unsigned int slot = __ffs64(walk->todo[level]);
@@ -531,7 +541,7 @@ static void mark_walk_down(struct mark_walk *walk)
 }
 
 /* Back to the parent; returns the slot of the node that is left. */
-static unsigned int mark_walk_up(struct mark_walk *walk)
+static inline unsigned int mark_walk_up(struct mark_walk *walk)
 {
 	unsigned int slot = ptree_offset(walk->at, ++walk->level);
 
@@ -553,7 +563,7 @@ struct mark_run {
 	u64 end;
 };
 
-static void mark_run_add(struct mark_run *run, u64 first, u64 end)
+static inline void mark_run_add(struct mark_run *run, u64 first, u64 end)
 {
 	if (run->end != first) {
 		if (run->end)
@@ -563,7 +573,7 @@ static void mark_run_add(struct mark_run *run, u64 first, u64 end)
 	run->end = end;
 }
 
-static void mark_run_leaf(struct mark_run *run, u64 at, u64 marks)
+static inline void mark_run_leaf(struct mark_run *run, u64 at, u64 marks)
 {
 	unsigned int low, length;
 
@@ -578,15 +588,18 @@ static void mark_run_leaf(struct mark_run *run, u64 at, u64 marks)
 /* The leaves below the current node, which is of level 1. */
 static void mark_run_leaves(struct mark_run *run, const struct mark_walk *walk)
 {
+	const bool clips = mark_walk_clips(walk, walk->at, 1);
 	const struct ptree_node *node = walk->path[1];
 	unsigned int slot;
-	u64 todo, at;
+	u64 todo, at, marks;
 
 	for (todo = walk->todo[1]; todo; todo &= todo - 1) {
 		slot = __ffs64(todo);
 		at = walk->at + slot * PTREE_LEAF_SLOTS;
-		mark_run_leaf(run, at, marks_within(walk, at, 0,
-						    node->child[slot]->marks));
+		marks = node->child[slot]->marks;
+		if (unlikely(clips))
+			marks = marks_within(walk, at, 0, marks);
+		mark_run_leaf(run, at, marks);
 	}
 }
 
@@ -639,22 +652,14 @@ struct mark_clear {
 	struct ptree_need need;
 };
 
-static void need_node(struct ptree_need *need, unsigned int level)
-{
-	if (level == 1)
-		need->big++;
-	else
-		need->small++;
-}
-
-/* Clear the marks @marks of a leaf. */
-static void leaf_clear(struct mark_clear *clear, struct ptree_node *leaf,
-		       u64 marks)
+/* Those of the marks @marks of a leaf that may go. */
+static u64 leaf_ask(struct mark_clear *clear, const struct ptree_node *leaf,
+		    u64 marks)
 {
 	unsigned int slot, kept = 0;
 	u64 todo;
 
-	for (todo = clear->keep ? marks : 0; todo; todo &= todo - 1) {
+	for (todo = marks; todo; todo &= todo - 1) {
 		slot = __ffs64(todo);
 		if (clear->keep(leaf->desc[slot], leaf->desc[slot]->index,
 				clear->arg)) {
@@ -662,28 +667,49 @@ static void leaf_clear(struct mark_clear *clear, struct ptree_node *leaf,
 			kept++;
 		}
 	}
-	leaf->marks &= ~marks;
 	if (kept) {
 		clear->need.descs += kept;
-		need_node(&clear->need, 0);
+		clear->need.small++;
 	}
+	return marks;
+}
+
+/* Clear the marks @marks of a leaf; true if none is left. */
+static inline bool leaf_clear(struct mark_clear *clear, struct ptree_node *leaf,
+			      u64 marks)
+{
+	if (clear->keep)
+		marks = leaf_ask(clear, leaf, marks);
+	leaf->marks &= ~marks;
+	return !leaf->marks;
 }
 
 /* The same for all leaves below the current node, which is of level 1. */
 static void leaves_clear(struct mark_clear *clear, const struct mark_walk *walk)
 {
+	const bool clips = mark_walk_clips(walk, walk->at, 1);
 	struct ptree_node *leaf, *node = walk->path[1];
 	unsigned int slot;
-	u64 todo, at;
+	u64 todo, marks;
 
 	for (todo = walk->todo[1]; todo; todo &= todo - 1) {
 		slot = __ffs64(todo);
 		leaf = node->child[slot];
-		at = walk->at + slot * PTREE_LEAF_SLOTS;
-		leaf_clear(clear, leaf, marks_within(walk, at, 0, leaf->marks));
-		if (!leaf->marks)
+		marks = leaf->marks;
+		if (unlikely(clips))
+			marks = marks_within(walk, walk->at +
+					     slot * PTREE_LEAF_SLOTS, 0, marks);
+		if (leaf_clear(clear, leaf, marks))
 			node->marks &= ~BIT_ULL(slot);
 	}
+}
+
+static void need_node(struct ptree_need *need, unsigned int level)
+{
+	if (level == 1)
+		need->big++;
+	else
+		need->small++;
 }
 
 /**
