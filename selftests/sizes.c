@@ -6,7 +6,7 @@
 #include "vmo.h"
 #include "kselftest_harness.h"
 
-#define GIB_4	(1ULL << 32)
+#define GIB_4	0x100000000ULL
 #define PAGES_32	(GIB_4 * PG)	/* bytes of 2^32 pages */
 /* Two edges of the highest tree, and the pages' own leaves */
 #define FEW_NODES	64

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the failure sweep is about: scenes that are set up, looked at and taken
+ * down, and ways to make an allocation in them fail.
+ */
+#ifndef COWVMO_SELFTEST_FAILURE_H
+#define COWVMO_SELFTEST_FAILURE_H
+
+#include <sys/uio.h>
+
+#include "vmo.h"
+
+#define PAGES		40	/* three leaves */
+#define FAR		0x40000000ULL	/* a page far away */
+
+/* What a scene consists of */
+#define SNAPSHOT	0x01	/* a child that shares everything */
+#define MAPPED		0x02	/* shared, before the snapshot */
+#define TOUCHED		0x04	/* and written, before the snapshot */
+#define RETOUCHED	0x08	/* and again, after it */
+#define HELD		0x10	/* page 0 is in a pipe */
+#define WIDE		0x20	/* a VMO of 2^62 bytes */
+#define EMPTY		0x40	/* without content */
+
+/* What may come out */
+#define FREE		0x100	/* allocates nothing */
+#define SURE		0x200	/* cannot fail, whatever it allocates */
+#define USER_FAULT	0x400	/* is retried for ever */
+
+struct scene {
+	int dev, vmo, child, made;
+	unsigned char *mem;
+	int pipe[2];
+};
+
+/* All that can be seen of one VMO */
+struct view {
+	__u64 size, stream, populated, private, scaled, fraction, children;
+	__u64 content;
+};
+
+struct image {
+	long vmos, pages, descs;
+	struct view vmo, child, made;
+};
+
+/* --- Scenes */
+
+static inline int fill(struct scene *s, unsigned int flags)
+{
+	unsigned int p;
+	int rc = 0;
+
+	if (flags & EMPTY)
+		return 0;
+	for (p = 0; !rc && p < PAGES; p++)
+		if (p % 8 != 7)
+			rc = pat_fill(s->vmo, p, p + 1);
+	if (!rc && flags & WIDE)
+		rc = pat_fill(s->vmo, FAR, 99);
+	return rc;
+}
+
+static inline void touch(struct scene *s, unsigned int flags, unsigned char value)
+{
+	unsigned int p;
+
+	if (!(flags & MAPPED))
+		return;
+	for (p = 0; p < PAGES; p += 3)
+		s->mem[p * PG + 9] = value;
+}
+
+static inline int hold(struct scene *s)
+{
+	struct iovec iov = { .iov_base = s->mem, .iov_len = PG };
+
+	if (pipe(s->pipe))
+		return -errno;
+	return vmsplice(s->pipe[1], &iov, 1, 0) == PG ? 0 : -EIO;
+}
+
+static inline int set_up(struct scene *s, unsigned int flags)
+{
+	__u64 size = flags & WIDE ? 1ULL << 62 : PAGES * PG;
+	int rc;
+
+	*s = (struct scene) { .child = -1, .made = -1, .pipe = { -1, -1 } };
+	s->dev = vmo_device();
+	s->vmo = vmo_create(s->dev, size, COWVMO_CREATE_RESIZABLE, "sweep");
+	if (s->vmo < 0)
+		return s->vmo;
+	s->mem = vmo_map(s->vmo, 0, PAGES * PG, PROT_READ | PROT_WRITE);
+	if (!s->mem)
+		return -EIO;
+	rc = fill(s, flags);
+	if (flags & TOUCHED)
+		touch(s, flags, 0x41);
+	if (!rc && flags & HELD)
+		rc = hold(s);
+	if (rc || !(flags & SNAPSHOT))
+		return rc;
+	s->child = vmo_child(s->vmo, COWVMO_CREATE_RESIZABLE, 0, size);
+	if (flags & RETOUCHED)
+		touch(s, flags, 0x42);
+	return s->child < 0 ? s->child : 0;
+}
+
+static inline void take_down(struct scene *s)
+{
+	munmap(s->mem, PAGES * PG);
+	close(s->vmo);
+	if (s->child >= 0)
+		close(s->child);
+	if (s->made >= 0)
+		close(s->made);
+	if (s->pipe[0] >= 0) {
+		close(s->pipe[0]);
+		close(s->pipe[1]);
+	}
+	close(s->dev);
+}
+
+static inline __u64 hash_page(int fd, __u64 page, __u64 hash)
+{
+	__u64 buf[PG / sizeof(__u64)] = { 0 };
+	long got = pread(fd, buf, PG, page * PG);
+	unsigned int i;
+
+	hash = (hash ^ got) * 0x100000001b3ULL;
+	for (i = 0; i < PG / sizeof(__u64); i++)
+		hash = (hash ^ buf[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
+static inline int look(int fd, struct view *view)
+{
+	struct cowvmo_get_info info;
+	unsigned int p;
+	int rc;
+
+	memset(view, 0, sizeof(*view));
+	if (fd < 0)
+		return 0;
+	rc = vmo_info(fd, &info, COWVMO_INFO_MEMORY);
+	view->size = info.out_vmo_size;
+	view->stream = info.out_stream_size;
+	view->populated = info.out_populated_bytes;
+	view->private = info.out_private_bytes;
+	view->scaled = info.out_scaled_bytes;
+	view->fraction = info.out_scaled_fraction;
+	view->children = info.out_num_children;
+	for (p = 0; p < PAGES + 8; p++)
+		view->content = hash_page(fd, p, view->content);
+	view->content = hash_page(fd, FAR, view->content);
+	view->content = hash_page(fd, FAR + 1, view->content);
+	return rc;
+}
+
+/* Nodes are left out: a path may be copied and hold what it held before. */
+static inline int take_image(const struct scene *s, struct image *image)
+{
+	struct vmo_stats now = vmo_stats();
+	int rc;
+
+	memset(image, 0, sizeof(*image));
+	image->vmos = now.vmos;
+	image->pages = now.pages;
+	image->descs = now.descs;
+	rc = look(s->vmo, &image->vmo);
+	rc = rc ?: look(s->child, &image->child);
+	return rc ?: look(s->made, &image->made);
+}
+
+/* --- Ways to fail */
+
+struct way {
+	const char *name;
+	int (*arm)(int fd, unsigned long n);
+	int (*open)(void);
+	bool lasting;
+};
+
+static inline int hook_open(void)
+{
+	return vmo_ret(open(VMO_DEBUGFS "fail_nth", O_RDWR));
+}
+
+static inline int put_text(int fd, const char *text)
+{
+	return vmo_ret(pwrite(fd, text, strlen(text), 0)) < 0 ? -errno : 0;
+}
+
+static inline int arm_once(int fd, unsigned long n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%lu", n);
+	return put_text(fd, text);
+}
+
+static inline int arm_all(int fd, unsigned long n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), n ? "%lu all" : "%lu", n);
+	return put_text(fd, text);
+}
+
+static inline bool nothing_left(int fd)
+{
+	char text[32] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		return false;
+	return strtol(text, NULL, 0) == 0;
+}
+
+static inline int kernel_open(void)
+{
+	static const char * const settings[][2] = {
+		{ "failslab/ignore-gfp-wait", "N" },
+		{ "failslab/verbose", "0" },
+		{ "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ "fail_page_alloc/min-order", "0" },
+		{ "fail_page_alloc/verbose", "0" },
+	};
+	char path[128];
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
+			 settings[i][0]);
+		rc = file_write(path, settings[i][1]);
+		if (rc)
+			return rc;
+	}
+	return vmo_ret(open("/proc/thread-self/fail-nth", O_RDWR));
+}
+
+static const struct way once = { "once", arm_once, hook_open, false };
+static const struct way all = { "and all later ones", arm_all, hook_open, true };
+static const struct way kernel = { "in the kernel", arm_once, kernel_open, false };
+
+#endif /* COWVMO_SELFTEST_FAILURE_H */

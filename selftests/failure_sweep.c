@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every allocation failing in turn. Each scene is set up, run with the N-th
+ * allocation failing, compared with what it should be - all as before if it
+ * failed, all as without failure if it did not - and taken down, for N from 1
+ * until nothing fails any more.
+ *
+ * Three ways to make allocations fail: the module's own hook, once and from
+ * the N-th on; and the kernel's fault injection where it is built in, which
+ * also reaches what the VFS and the page tables need.
+ */
+#include "vmo.h"
+#include "kin.h"
+#include "kselftest_harness.h"
+#include "failure.h"
+
+#define MOST		400	/* more allocations than any scene makes */
+
+/* A scene by name: what it consists of and what is run in it */
+struct play {
+	const char *name;
+	int (*run)(struct scene *scene);
+	unsigned int flags;
+};
+
+/* One play, while it is given again and again */
+struct season {
+	const struct play *play;
+	const struct way *way;
+	struct scene scene;
+	struct image before, after;
+	unsigned int fired, failed;
+	int hook;
+};
+
+/* --- The sweep */
+
+/* 0 if the N-th allocation failing had one of the results that it may have */
+static int judge(const struct season *season, int rc, bool fired)
+{
+	const struct play *play = season->play;
+	struct image now;
+
+	if (rc && rc != -ENOMEM)
+		return kin_wrong("%s: error %d", play->name, rc);
+	if (rc && (!fired || play->flags & SURE))
+		return kin_wrong("%s: must not fail", play->name);
+	if (take_image(&season->scene, &now))
+		return kin_wrong("%s: cannot be looked at", play->name);
+	if (!memcmp(&now, rc ? &season->before : &season->after, sizeof(now)))
+		return vmo_validate();
+	kin_wrong("%s: %d, but not as %s", play->name, rc,
+		  rc ? "before" : "without failure");
+	return kin_wrong("pages %+ld, populated %llu, private %llu, size %llu",
+			 now.pages - season->before.pages, now.vmo.populated,
+			 now.vmo.private, now.vmo.size);
+}
+
+/* One performance; 1 if there was something left to fail, or an error */
+static int perform(struct season *season, unsigned long n)
+{
+	int rc = set_up(&season->scene, season->play->flags);
+	bool fired;
+
+	if (rc || season->way->arm(season->hook, n))
+		return -EIO;
+	rc = season->play->run(&season->scene);
+	fired = nothing_left(season->hook);
+	if (season->way->arm(season->hook, 0))
+		return -EIO;
+	season->fired += fired;
+	season->failed += rc != 0;
+	rc = judge(season, rc, fired);
+	take_down(&season->scene);
+	if (rc)
+		kin_wrong("%s: allocation %lu failing %s", season->play->name,
+			  n, season->way->name);
+	return rc ?: fired;
+}
+
+/* What it should be, before and after, without any failure */
+static int rehearse(struct season *season)
+{
+	int rc = set_up(&season->scene, season->play->flags);
+
+	rc = rc ?: take_image(&season->scene, &season->before);
+	rc = rc ?: season->play->run(&season->scene);
+	rc = rc ?: take_image(&season->scene, &season->after);
+	take_down(&season->scene);
+	return rc;
+}
+
+static int sweep_one(const struct play *play, const struct way *way)
+{
+	struct season season = { .play = play, .way = way };
+	unsigned long n;
+	int rc;
+
+	season.hook = way->open();
+	if (season.hook < 0)
+		return kin_wrong("no hook: %d", season.hook);
+	rc = rehearse(&season);
+	for (n = 1; !rc && n < MOST; n++) {
+		rc = perform(&season, n);
+		if (rc <= 0)
+			break;
+		rc = 0;
+	}
+	close(season.hook);
+	if (rc || n == MOST)
+		return kin_wrong("%s: %d, %lu allocations", play->name, rc, n);
+	/* What never met the hook, or never failed, has tested nothing. */
+	if (!(play->flags & FREE) && !season.fired)
+		return kin_wrong("%s: allocates nothing", play->name);
+	if (!(play->flags & (FREE | SURE)) && way->lasting && !season.failed)
+		return kin_wrong("%s: never fails", play->name);
+	return 0;
+}
+
+static void sweep(struct __test_metadata *_metadata, const struct way *way,
+		  const struct play *plays, unsigned int n)
+{
+	struct kin kin;
+	unsigned int i;
+
+	kin_init(&kin);
+	for (i = 0; i < n; i++) {
+		/* A page fault that cannot succeed is repeated for ever */
+		if (way->lasting && plays[i].flags & USER_FAULT)
+			continue;
+		EXPECT_EQ(0, sweep_one(&plays[i], way));
+		EXPECT_EQ(0, kin_gone(&kin));
+	}
+}
+
+/* --- What is run */
+
+static int made(struct scene *s, int fd)
+{
+	s->made = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
+}
+
+static int run_create(struct scene *s)
+{
+	return made(s, vmo_create(s->dev, 16 * PG, 0, "made"));
+}
+
+static int run_clone(struct scene *s)
+{
+	return made(s, vmo_child(s->vmo, 0, 0, PAGES * PG));
+}
+
+static int run_clone_range(struct scene *s)
+{
+	return made(s, vmo_child(s->vmo, 0, 5 * PG, 25 * PG));
+}
+
+static int run_clone_read_only(struct scene *s)
+{
+	return made(s, vmo_child(s->vmo, COWVMO_CREATE_NO_WRITE, 0, 60 * PG));
+}
+
+static int run_clone_of_clone(struct scene *s)
+{
+	return made(s, vmo_child(s->child, 0, 3 * PG, PAGES * PG));
+}
+
+static int run_write_hole(struct scene *s)
+{
+	return pat_fill(s->vmo, 7, 200);
+}
+
+static int run_write_far(struct scene *s)
+{
+	return pat_fill(s->vmo, FAR + 1, 200);
+}
+
+static int run_write_copy(struct scene *s)
+{
+	return pat_fill(s->vmo, 20, 200);
+}
+
+static int run_write_part(struct scene *s)
+{
+	return vmo_put_byte(s->vmo, 20 * PG + 5, 77);
+}
+
+static int run_write_in_child(struct scene *s)
+{
+	return pat_fill(s->child, 20, 200);
+}
+
+static int run_write_past_end(struct scene *s)
+{
+	return pat_fill(s->vmo, PAGES + 3, 200);
+}
+
+static int run_zero_part(struct scene *s)
+{
+	return vmo_zero(s->vmo, 20 * PG + 100, 200);
+}
+
+static int run_zero_range(struct scene *s)
+{
+	return vmo_zero(s->vmo, 3 * PG, 27 * PG);
+}
+
+static int run_zero_whole(struct scene *s)
+{
+	return vmo_zero(s->vmo, 0, PAGES * PG);
+}
+
+static int run_decommit(struct scene *s)
+{
+	return vmo_decommit(s->vmo, 3 * PG, 27 * PG);
+}
+
+static int run_shrink(struct scene *s)
+{
+	return vmo_set_size(s->vmo, 5 * PG);
+}
+
+static int run_shrink_part(struct scene *s)
+{
+	return vmo_set_size(s->vmo, 5 * PG + 10);
+}
+
+static int run_shrink_child(struct scene *s)
+{
+	return vmo_set_size(s->child, 3 * PG);
+}
+
+static int run_grow(struct scene *s)
+{
+	return vmo_set_size(s->vmo, 1ULL << 50);
+}
+
+static int run_stream(struct scene *s)
+{
+	return vmo_set_stream_size(s->vmo, 5 * PG + 10);
+}
+
+static int run_ftruncate(struct scene *s)
+{
+	return vmo_ret(ftruncate(s->vmo, 5 * PG + 10));
+}
+
+static int run_commit_hole(struct scene *s)
+{
+	return vmo_commit(s->vmo, 7 * PG, PG);
+}
+
+static int run_commit_shared(struct scene *s)
+{
+	return vmo_commit(s->vmo, 20 * PG, PG);
+}
+
+static int run_fallocate(struct scene *s)
+{
+	return vmo_ret(fallocate(s->vmo, 0, 7 * PG, PG));
+}
+
+/* The signal, if there is one, shows as an error that nobody expects. */
+static int run_fault_read(struct scene *s)
+{
+	unsigned char byte;
+
+	return vmo_try_read(s->mem + 20 * PG, &byte);
+}
+
+static int run_fault_read_hole(struct scene *s)
+{
+	unsigned char byte;
+
+	return vmo_try_read(s->mem + 7 * PG, &byte);
+}
+
+static int run_fault_hole(struct scene *s)
+{
+	return vmo_try_write(s->mem + 7 * PG + 1, 77);
+}
+
+static int run_fault_copy(struct scene *s)
+{
+	return vmo_try_write(s->mem + 21 * PG + 1, 77);
+}
+
+static int run_populate_hole(struct scene *s)
+{
+	return vmo_ret(madvise(s->mem + 7 * PG, PG, MADV_POPULATE_WRITE));
+}
+
+static int run_populate_copy(struct scene *s)
+{
+	return vmo_ret(madvise(s->mem + 21 * PG, PG, MADV_POPULATE_WRITE));
+}
+
+static int run_private_mapping(struct scene *s)
+{
+	void *mem = mmap(NULL, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE,
+			 s->vmo, 0);
+
+	return mem == MAP_FAILED ? -errno : vmo_ret(munmap(mem, PG));
+}
+
+static int run_info(struct scene *s)
+{
+	struct cowvmo_get_info info;
+
+	return vmo_info(s->vmo, &info, COWVMO_INFO_MEMORY);
+}
+
+static int run_close_child(struct scene *s)
+{
+	int rc = vmo_ret(close(s->child));
+
+	s->child = -1;
+	return rc;
+}
+
+/* --- The scenes */
+
+static const struct play create_plays[] = {
+	{ "create", run_create, 0 },
+	{ "clone", run_clone, 0 },
+	{ "clone_empty", run_clone, EMPTY },
+	{ "clone_wide", run_clone, WIDE },
+	{ "clone_range", run_clone_range, 0 },
+	{ "clone_read_only", run_clone_read_only, 0 },
+	{ "clone_of_clone", run_clone_of_clone, SNAPSHOT },
+};
+
+static const struct play snapshot_mapped_plays[] = {
+	{ "clone_mapped", run_clone, MAPPED | TOUCHED },
+	{ "clone_mapped_range", run_clone_range, MAPPED | TOUCHED },
+	{ "clone_retouched", run_clone,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED },
+	{ "clone_held", run_clone, MAPPED | TOUCHED | HELD },
+	{ "clone_held_again", run_clone,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | HELD },
+};
+
+static const struct play write_plays[] = {
+	{ "write_first", run_write_hole, EMPTY },
+	{ "write_hole", run_write_hole, 0 },
+	{ "write_hole_shared", run_write_hole, SNAPSHOT },
+	{ "write_far", run_write_far, WIDE },
+	{ "write_far_empty", run_write_far, WIDE | EMPTY },
+	{ "write_far_shared", run_write_far, WIDE | SNAPSHOT },
+	{ "write_in_place", run_write_copy, FREE },
+	{ "write_copy", run_write_copy, SNAPSHOT },
+	{ "write_copy_part", run_write_part, SNAPSHOT },
+	{ "write_copy_in_child", run_write_in_child, SNAPSHOT },
+	{ "write_past_end", run_write_past_end, 0 },
+};
+
+static const struct play zero_plays[] = {
+	{ "zero_part", run_zero_part, FREE },
+	{ "zero_part_shared", run_zero_part, SNAPSHOT },
+	{ "zero_range_shared", run_zero_range, SNAPSHOT },
+	{ "zero_range_mapped", run_zero_range,
+	  SNAPSHOT | MAPPED | RETOUCHED | FREE },
+	{ "zero_whole_shared", run_zero_whole, SNAPSHOT },
+	{ "zero_wide", run_zero_range, WIDE | SNAPSHOT },
+	{ "decommit", run_decommit, FREE },
+};
+
+static const struct play resize_plays[] = {
+	{ "shrink", run_shrink, FREE },
+	{ "shrink_shared", run_shrink, SNAPSHOT },
+	{ "shrink_part_shared", run_shrink_part, SNAPSHOT },
+	{ "shrink_child", run_shrink_child, SNAPSHOT },
+	{ "grow", run_grow, SNAPSHOT | FREE },
+	{ "stream_shared", run_stream, SNAPSHOT },
+	{ "ftruncate_shared", run_ftruncate, SNAPSHOT },
+};
+
+static const struct play commit_plays[] = {
+	{ "commit_hole", run_commit_hole, 0 },
+	{ "commit_shared", run_commit_shared, SNAPSHOT },
+	{ "fallocate", run_fallocate, SNAPSHOT },
+};
+
+static const struct play fault_plays[] = {
+	{ "fault_read", run_fault_read, USER_FAULT | FREE },
+	{ "fault_read_hole", run_fault_read_hole, USER_FAULT | FREE },
+	{ "fault_first", run_fault_hole, USER_FAULT | EMPTY },
+	{ "fault_hole", run_fault_hole, USER_FAULT },
+	{ "fault_copy", run_fault_copy, USER_FAULT | SNAPSHOT },
+	{ "fault_copy_again", run_fault_copy,
+	  USER_FAULT | SNAPSHOT | MAPPED | TOUCHED },
+	{ "populate_hole", run_populate_hole, 0 },
+	{ "populate_copy", run_populate_copy, SNAPSHOT },
+	{ "populate_copy_again", run_populate_copy,
+	  SNAPSHOT | MAPPED | TOUCHED },
+	{ "private_mapping", run_private_mapping, 0 },
+};
+
+static const struct play other_plays[] = {
+	{ "info", run_info, SNAPSHOT },
+	{ "close_child", run_close_child, SNAPSHOT | FREE | SURE },
+	{ "close_written_child", run_close_child,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE | SURE },
+};
+
+FIXTURE(failing) {
+};
+
+FIXTURE_VARIANT(failing) {
+	const struct way *way;
+};
+
+FIXTURE_VARIANT_ADD(failing, once) { .way = &once };
+FIXTURE_VARIANT_ADD(failing, from_then_on) { .way = &all };
+
+FIXTURE_SETUP(failing)
+{
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+}
+
+TEST_F(failing, create)
+{
+	sweep(_metadata, variant->way, create_plays,
+	      ARRAY_SIZE(create_plays));
+}
+
+TEST_F(failing, snapshot_mapped)
+{
+	sweep(_metadata, variant->way, snapshot_mapped_plays,
+	      ARRAY_SIZE(snapshot_mapped_plays));
+}
+
+TEST_F(failing, write)
+{
+	sweep(_metadata, variant->way, write_plays,
+	      ARRAY_SIZE(write_plays));
+}
+
+TEST_F(failing, zero)
+{
+	sweep(_metadata, variant->way, zero_plays,
+	      ARRAY_SIZE(zero_plays));
+}
+
+TEST_F(failing, resize)
+{
+	sweep(_metadata, variant->way, resize_plays,
+	      ARRAY_SIZE(resize_plays));
+}
+
+TEST_F(failing, commit)
+{
+	sweep(_metadata, variant->way, commit_plays,
+	      ARRAY_SIZE(commit_plays));
+}
+
+TEST_F(failing, fault)
+{
+	sweep(_metadata, variant->way, fault_plays,
+	      ARRAY_SIZE(fault_plays));
+}
+
+TEST_F(failing, other)
+{
+	sweep(_metadata, variant->way, other_plays,
+	      ARRAY_SIZE(other_plays));
+}
+
+/* The kernel's own injection, over all of them */
+FIXTURE(kernel) {
+};
+
+FIXTURE_SETUP(kernel)
+{
+}
+
+FIXTURE_TEARDOWN(kernel)
+{
+}
+
+TEST_F_TIMEOUT(kernel, fault_injection, 600)
+{
+	if (access("/proc/thread-self/fail-nth", F_OK) ||
+	    access("/sys/kernel/debug/failslab", F_OK))
+		SKIP(return, "kernel without fault injection");
+	sweep(_metadata, &kernel, create_plays,
+	      ARRAY_SIZE(create_plays));
+	sweep(_metadata, &kernel, snapshot_mapped_plays,
+	      ARRAY_SIZE(snapshot_mapped_plays));
+	sweep(_metadata, &kernel, write_plays,
+	      ARRAY_SIZE(write_plays));
+	sweep(_metadata, &kernel, zero_plays,
+	      ARRAY_SIZE(zero_plays));
+	sweep(_metadata, &kernel, resize_plays,
+	      ARRAY_SIZE(resize_plays));
+	sweep(_metadata, &kernel, commit_plays,
+	      ARRAY_SIZE(commit_plays));
+	sweep(_metadata, &kernel, fault_plays,
+	      ARRAY_SIZE(fault_plays));
+	sweep(_metadata, &kernel, other_plays,
+	      ARRAY_SIZE(other_plays));
+}
+
+/* --- What may stop part-way says how far it got */
+
+/* Pages before @done are as @run leaves them, the others as they were. */
+static int check_partial(const struct scene *s, bool shared, long done,
+			 bool written)
+{
+	unsigned char page[PG];
+	unsigned int p;
+	int rc;
+
+	for (p = 0; p < PAGES; p++) {
+		if (written && p < done / PG) {
+			rc = page_read(s->vmo, p, page);
+			if (!rc && (page[0] != 0x77 || page[PG - 1] != 0x77))
+				rc = -EILSEQ;
+		} else {
+			rc = page_check(s->vmo, p,
+					shared && p % 8 != 7 ? p + 1 : 0);
+		}
+		if (rc)
+			return rc;
+	}
+	return vmo_private(s->vmo) == (__u64)done ? 0 : -EUCLEAN;
+}
+
+/* @shared: over content that has to be copied, else over nothing */
+static void partial(struct __test_metadata *_metadata, bool shared,
+		    bool written, long (*run)(const struct scene *s))
+{
+	unsigned int failed = 0;
+	int hook = hook_open();
+	bool fired = true;
+	struct scene s;
+	unsigned long n;
+
+	for (n = 1; fired && n < MOST; n++) {
+		long done;
+
+		ASSERT_EQ(0, set_up(&s, shared ? SNAPSHOT : EMPTY));
+		ASSERT_EQ(0, arm_all(hook, n));
+		done = run(&s);
+		fired = nothing_left(hook);
+		ASSERT_EQ(0, arm_all(hook, 0));
+		ASSERT_LE(0, done);
+		ASSERT_EQ(0, done % PG);
+		ASSERT_TRUE(fired || done == PAGES * PG);
+		failed += done < (long)(PAGES * PG);
+		ASSERT_EQ(0, check_partial(&s, shared, done, written))
+			TH_LOG("n %lu, done %ld", n, done);
+		ASSERT_EQ(0, vmo_validate());
+		take_down(&s);
+	}
+	EXPECT_GT(MOST, n);
+	EXPECT_LT(0, failed);
+	close(hook);
+}
+
+static long commit_whole(const struct scene *s)
+{
+	__u64 done = ~0ULL;
+	int rc = vmo_op(s->vmo, COWVMO_OP_COMMIT, 0, PAGES * PG, &done);
+
+	return rc == 0 || rc == -ENOMEM ? (long)done : -EIO;
+}
+
+static long write_whole(const struct scene *s)
+{
+	static unsigned char buf[PAGES * PG];
+	long rc;
+
+	memset(buf, 0x77, sizeof(buf));
+	rc = vmo_ret(pwrite(s->vmo, buf, sizeof(buf), 0));
+	return rc == -ENOMEM ? 0 : rc;
+}
+
+TEST(partial_commit)
+{
+	partial(_metadata, false, false, commit_whole);
+}
+
+TEST(partial_commit_of_shared)
+{
+	partial(_metadata, true, false, commit_whole);
+}
+
+TEST(partial_write)
+{
+	partial(_metadata, false, true, write_whole);
+}
+
+TEST(partial_write_of_shared)
+{
+	partial(_metadata, true, true, write_whole);
+}
+
+TEST_HARNESS_MAIN
