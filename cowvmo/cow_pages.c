@@ -8,6 +8,14 @@
  * relative that is gone by now may have handed it to a pipe or a device that
  * still reads it. A marked page has passed that test since the last snapshot.
  *
+ * When a page is copied because it is shared, either copy can become the
+ * writer's. If the faulting PTE is all that maps the page, the writer keeps
+ * it, and the descriptor that the relatives see is given the copy: no PTE has
+ * to be removed or flushed. So a shared descriptor's page can change under a
+ * relative that does not hold our lock; its content does not. Whoever uses
+ * the page of a descriptor that may be shared holds it with cow_hold_page();
+ * cowvmo_take_over() fails while anybody does.
+ *
  * Locking: each function takes vmo->lock for writing unless its name ends in
  * _locked. Content that is cut off is freed after the lock is dropped, under
  * family->counts for reading, so that queries never see half of it gone.
@@ -33,6 +41,27 @@ static int check_range(const struct cowvmo *vmo, u64 offset, u64 length)
 	return offset > size || length > size - offset ? -ERANGE : 0;
 }
 
+/**
+ * cow_hold_page() - take a reference to the page of a shared descriptor
+ * @desc: the descriptor, kept alive by the caller's lock
+ *
+ * Return: the page; its content is @desc's for as long as it is held.
+ */
+struct page *cow_hold_page(const struct ptree_desc *desc)
+{
+	struct page *page;
+
+	for (;;) {
+		page = READ_ONCE(desc->page);
+		if (get_page_unless_zero(page)) {
+			if (likely(READ_ONCE(desc->page) == page))
+				return page;
+			put_page(page);
+		}
+		cpu_relax();
+	}
+}
+
 /*
  * May the page be written where it is? Removes the VMO's own PTEs where only
  * that can tell.
@@ -42,24 +71,23 @@ static bool may_write_in_place(struct cowvmo *vmo, u64 pgoff,
 			       struct cow_write *write)
 {
 	struct ptree_desc *desc = ptree_cursor_desc(cursor);
-	unsigned int caller_refs;
+	struct page *page = desc->page;
+	unsigned int caller_refs = cow_write_mapped(write) == page;
 
 	if (!ptree_desc_exclusive(desc))
 		return false;
 	if (!vmo->shared_once || ptree_cursor_marked(cursor))
 		return true;
-
-	caller_refs = write->mapped_page == desc->page;
-	if (!cowvmo_page_is_held(desc->page, caller_refs))
+	if (!cowvmo_page_is_held(page, caller_refs))
 		return true;
-	if (!cowvmo_page_mapcount(desc->page))
+	if (!cowvmo_page_mapcount(page))
 		return false;
 	cowvmo_unmap_page(vmo, pgoff);
 	write->unmapped = true;
-	return !cowvmo_page_is_held(desc->page, caller_refs);
+	return !cowvmo_page_is_held(page, caller_refs);
 }
 
-/* A page with the content of @old, or zeros, and a descriptor for it. */
+/* A descriptor with a page that has the content of @old, or zeros. */
 static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
 				      struct page *old)
 {
@@ -78,33 +106,84 @@ static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
 	return desc;
 }
 
-/* Puts a page of the VMO's own in the slot, with equal content. */
+/* Puts a page of zeros where there is none. */
+static int fill_hole(struct cowvmo *vmo, u64 pgoff,
+		     struct ptree_cursor *cursor, struct cow_write *write,
+		     struct cow_reserve *reserve)
+{
+	struct ptree_desc *new = new_content(reserve, cursor->index, NULL);
+
+	if (!new)
+		return -ENOMEM;
+	ptree_cursor_store(cursor, new);
+	if (cowvmo_zero_mapped(vmo, pgoff))
+		cowvmo_unmap_page(vmo, pgoff);
+	write->page = new->page;
+	write->unmapped = true;
+	return 0;
+}
+
+/* Gives the slot a descriptor of the VMO's own, with the page or its copy. */
+static void store_copy(struct cowvmo *vmo, u64 pgoff,
+		       struct ptree_cursor *cursor, struct cow_write *write,
+		       struct ptree_desc *new, struct page *page)
+{
+	struct ptree_desc *old;
+
+	if (cow_write_mapped(write) == page &&
+	    cowvmo_take_over(write->vmf, ptree_cursor_desc(cursor),
+			     new->page)) {
+		new->page = page;
+		write->installed = true;
+	} else {
+		write->unmapped = true;
+	}
+	old = ptree_cursor_store(cursor, new);
+	if (write->unmapped && cowvmo_page_mapcount(page))
+		cowvmo_unmap_page(vmo, pgoff);
+	write->page = new->page;
+	ptree_desc_put(old);
+}
+
+/* Separates the slot from the relatives, or the page from its holders. */
+static int copy_page_of(struct cowvmo *vmo, u64 pgoff,
+			struct ptree_cursor *cursor, struct cow_write *write,
+			struct cow_reserve *reserve)
+{
+	struct ptree_desc *desc = ptree_cursor_desc(cursor), *new;
+	struct page *page = cow_write_mapped(write);
+	bool held = false;
+	int err = 0;
+
+	/* The core's reference to what is mapped here does just as well. */
+	if (page != READ_ONCE(desc->page)) {
+		page = cow_hold_page(desc);
+		held = true;
+	}
+	if (PageHWPoison(page)) {
+		err = -EHWPOISON;
+		goto out;
+	}
+	new = new_content(reserve, cursor->index, page);
+	if (!new) {
+		err = -ENOMEM;
+		goto out;
+	}
+	trace_cowvmo_copy(vmo->id, pgoff);
+	store_copy(vmo, pgoff, cursor, write, new, page);
+out:
+	if (held)
+		put_page(page);
+	return err;
+}
+
 static int replace_page(struct cowvmo *vmo, u64 pgoff,
 			struct ptree_cursor *cursor, struct cow_write *write,
 			struct cow_reserve *reserve)
 {
-	struct ptree_desc *old = ptree_cursor_desc(cursor);
-	struct ptree_desc *new;
-
-	if (old && PageHWPoison(old->page))
-		return -EHWPOISON;
-	new = new_content(reserve, cursor->index, old ? old->page : NULL);
-	if (!new)
-		return -ENOMEM;
-	ptree_cursor_store(cursor, new);
-	write->page = new->page;
-	write->unmapped = true;
-
-	if (!old) {
-		if (cowvmo_zero_mapped(vmo, pgoff))
-			cowvmo_unmap_page(vmo, pgoff);
-		return 0;
-	}
-	trace_cowvmo_copy(vmo->id, pgoff);
-	if (cowvmo_page_mapcount(old->page))
-		cowvmo_unmap_page(vmo, pgoff);
-	ptree_desc_put(old);
-	return 0;
+	if (ptree_cursor_desc(cursor))
+		return copy_page_of(vmo, pgoff, cursor, write, reserve);
+	return fill_hole(vmo, pgoff, cursor, write, reserve);
 }
 
 /**
@@ -133,6 +212,7 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 	if (err)
 		return err;
 	write->unmapped = false;
+	write->installed = false;
 	if (ptree_cursor_desc(&cursor) &&
 	    may_write_in_place(vmo, pgoff, &cursor, write))
 		write->page = ptree_cursor_desc(&cursor)->page;
@@ -334,10 +414,17 @@ static int zero_part_locked(struct cowvmo *vmo, u64 pgoff, unsigned int from,
 {
 	struct cow_write write = {};
 	struct ptree_desc *desc;
+	struct page *page;
+	bool zero;
 	int err;
 
 	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
-	if (!desc || reads_zero(desc->page, from, to))
+	if (!desc)
+		return 0;
+	page = cow_hold_page(desc);
+	zero = reads_zero(page, from, to);
+	put_page(page);
+	if (zero)
 		return 0;
 	err = cow_write_page(vmo, pgoff, &write, reserve);
 	if (!err)

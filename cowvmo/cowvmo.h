@@ -143,17 +143,25 @@ struct cow_reserve {
 /**
  * struct cow_write - one page that shall be written
  * @mark: in: a writable PTE will be installed
- * @mapped_page: in: the page that the faulting PTE maps, to which the core
- *	holds a reference, or NULL
+ * @vmf: in: a write fault on a read-only PTE, or NULL. The core holds a
+ *	reference to the page that the PTE maps, vmf->page
  * @page: out: the VMO's own page, which may be written in place
  * @unmapped: out: no PTE of the VMO maps @page
+ * @installed: out: the faulting PTE is writable already
  */
 struct cow_write {
 	bool mark;
-	struct page *mapped_page;
+	struct vm_fault *vmf;
 	struct page *page;
 	bool unmapped;
+	bool installed;
 };
+
+/* The page that the faulting PTE maps, if there is one. */
+static inline struct page *cow_write_mapped(const struct cow_write *write)
+{
+	return write->vmf ? write->vmf->page : NULL;
+}
 
 /**
  * cowvmo_page_is_held() - may anyone but the VMO and one PTE hold the page?
@@ -216,6 +224,7 @@ long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* cow_pages.c */
+struct page *cow_hold_page(const struct ptree_desc *desc);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
@@ -251,6 +260,8 @@ struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp);
 int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);
 void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows);
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff);
+bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,
+		      struct page *copy);
 bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff);
 
 /* wrprotect.c */

@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pte.h"
 #include "trace.h"
 
 /* A fault maps what is there of the leaf around it. */
@@ -130,12 +131,57 @@ static int insert_run(struct vm_area_struct *vma, u64 pgoff,
 	return run ? vm_insert_pages(vma, addr, pages, &run) : 0;
 }
 
+/*
+ * Looks up a run of pages, and holds them where relatives could change what a
+ * descriptor names, as cow_hold_page() does.
+ */
+static void hold_run(struct cowvmo *vmo, u64 pgoff, unsigned int nr,
+		     struct page **pages)
+{
+	struct page *again[FAULT_AROUND];
+	unsigned int i;
+
+	for (;;) {
+		ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr, pages);
+		if (!vmo->shared_once)
+			return;
+		for (i = 0; i < nr; i++) {
+			if (pages[i] && !get_page_unless_zero(pages[i]))
+				break;
+		}
+		if (i == nr) {
+			ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr,
+					 again);
+			if (!memcmp(again, pages, nr * sizeof(*pages)))
+				return;
+		}
+		while (i--) {
+			if (pages[i])
+				put_page(pages[i]);
+		}
+		cpu_relax();
+	}
+}
+
+static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
+{
+	unsigned int i;
+
+	if (!vmo->shared_once)
+		return;
+	for (i = 0; i < nr; i++) {
+		if (pages[i])
+			put_page(pages[i]);
+	}
+}
+
 static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *pages[FAULT_AROUND];
 	u64 pgoff = vmf->pgoff, first, end;
-	unsigned int at;
+	unsigned int at, nr;
+	vm_fault_t ret;
 	int err;
 
 	lockdep_assert_held(&vmo->lock);
@@ -147,15 +193,20 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 	end = pgoff - (vmo->base + pgoff) % FAULT_AROUND + FAULT_AROUND;
 	first = max_t(u64, first, vma->vm_pgoff);
 	end = min3(end, vmo->nr_pages, (u64)vma->vm_pgoff + vma_pages(vma));
-	ptree_lookup_run(&vmo->tree, vmo->base + first, end - first, pages);
-
+	nr = end - first;
 	at = pgoff - first;
-	if (!pages[at])
-		return fault_zero(vmo, vmf);
-	err = insert_run(vma, pgoff, pages + at, end - pgoff);
-	if (!err && at)
-		insert_run(vma, first, pages, at);
-	return insert_result(err);
+
+	hold_run(vmo, first, nr, pages);
+	if (pages[at]) {
+		err = insert_run(vma, pgoff, pages + at, nr - at);
+		if (!err && at)
+			insert_run(vma, first, pages, at);
+		ret = insert_result(err);
+	} else {
+		ret = fault_zero(vmo, vmf);
+	}
+	put_run(vmo, pages, nr);
+	return ret;
 }
 
 static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
@@ -168,38 +219,85 @@ static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 	return ret;
 }
 
-struct make_writable {
-	struct vm_area_struct *vma;
-	unsigned long pfn;
-};
-
-static int make_pte_writable(pte_t *ptep, unsigned long addr, void *data)
+/* The faulting PTE, locked, if it maps @page read-only; else NULL. */
+static pte_t *lock_read_only_pte(struct vm_fault *vmf, struct page *page,
+				 spinlock_t **ptl)
 {
-	struct make_writable *want = data;
-	pte_t pte = ptep_get(ptep);
+	pte_t *ptep, pte;
 
-	if (!pte_present(pte) || pte_pfn(pte) != want->pfn || pte_write(pte))
-		return 0;
-	pte = cowvmo_pte_mkwrite(pte_mkdirty(pte_mkyoung(pte)));
-	set_pte_at(want->vma->vm_mm, addr, ptep, pte);
-	return 0;
+	ptep = cowvmo_pte_lock(vmf->vma->vm_mm, vmf->pmd, vmf->address, ptl);
+	if (!ptep)
+		return NULL;
+	pte = ptep_get(ptep);
+	if (pte_present(pte) && !pte_write(pte) &&
+	    pte_pfn(pte) == page_to_pfn(page))
+		return ptep;
+	cowvmo_pte_unlock(*ptl);
+	return NULL;
+}
+
+static void make_pte_writable(struct vm_fault *vmf, pte_t *ptep)
+{
+	pte_t pte = pte_mkdirty(pte_mkyoung(ptep_get(ptep)));
+
+	set_pte_at(vmf->vma->vm_mm, vmf->address & PAGE_MASK, ptep,
+		   cowvmo_pte_mkwrite(pte));
 }
 
 /*
- * Lets the faulting process write to the page. If another thread has removed
+ * Lets the faulting process write to the page. If another thread has changed
  * the PTE meanwhile, the access faults again.
  */
-static int fault_make_writable(struct vm_fault *vmf, struct page *page)
+static void fault_make_writable(struct vm_fault *vmf, struct page *page)
 {
-	struct make_writable want = {
-		.vma = vmf->vma,
-		.pfn = page_to_pfn(page),
-	};
+	spinlock_t *ptl;
+	pte_t *ptep = lock_read_only_pte(vmf, page, &ptl);
 
-	return apply_to_existing_page_range(vmf->vma->vm_mm,
-					    vmf->address & PAGE_MASK,
-					    PAGE_SIZE, make_pte_writable,
-					    &want);
+	if (!ptep)
+		return;
+	make_pte_writable(vmf, ptep);
+	cowvmo_pte_unlock(ptl);
+}
+
+/* References to a page that a faulting PTE alone maps: it, a slot, the core. */
+#define TAKE_OVER_REFS	3
+
+/**
+ * cowvmo_take_over() - keep the faulting process's page for its VMO
+ * @vmf: a write fault on a read-only PTE, which maps vmf->page
+ * @desc: the descriptor of that page, shared with relatives
+ * @copy: a page with the same content
+ *
+ * If nothing but this PTE, the core for it, and the descriptor refers to the
+ * page, gives the descriptor the copy and makes the PTE writable. Whoever
+ * reaches the page through the PTE is kept out by its lock; whoever reaches
+ * it through the descriptor cannot get a reference while the count is frozen,
+ * and afterwards sees the copy.
+ *
+ * Context: the caller holds vmo->lock for writing.
+ * Return: true if so; else nothing has changed.
+ */
+bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,
+		      struct page *copy)
+{
+	struct page *page = vmf->page;
+	bool taken = false;
+	spinlock_t *ptl;
+	pte_t *ptep;
+
+	ptep = lock_read_only_pte(vmf, page, &ptl);
+	if (!ptep)
+		return false;
+	if (cowvmo_page_mapcount(page) == 1 &&
+	    page_ref_freeze(page, TAKE_OVER_REFS)) {
+		/* Pairs with cow_hold_page(). */
+		smp_store_release(&desc->page, copy);
+		page_ref_unfreeze(page, TAKE_OVER_REFS);
+		make_pte_writable(vmf, ptep);
+		taken = true;
+	}
+	cowvmo_pte_unlock(ptl);
+	return taken;
 }
 
 static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
@@ -209,7 +307,8 @@ static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 	if (err && err != -EBUSY)
 		return insert_result(err);
-	return insert_result(fault_make_writable(vmf, page));
+	fault_make_writable(vmf, page);
+	return VM_FAULT_NOPAGE;
 }
 
 static vm_fault_t write_error(int err)
@@ -236,15 +335,18 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 	if (*err)
 		return 0;
 	trace_cowvmo_fault(vmo->id, vmf->pgoff, write->unmapped);
+	if (write->installed)
+		return VM_FAULT_NOPAGE;
 	/* An in-place write to a page that this VMA maps is only an upgrade. */
-	if (write->mapped_page == write->page && !write->unmapped)
-		return insert_result(fault_make_writable(vmf, write->page));
+	if (cow_write_mapped(write) == write->page && !write->unmapped) {
+		fault_make_writable(vmf, write->page);
+		return VM_FAULT_NOPAGE;
+	}
 	return install_writable(vmf, write->page);
 }
 
-/* @mapped_page: what the faulting PTE maps, with one reference, or NULL. */
 static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
-			      struct page *mapped_page)
+			      bool pte_present)
 {
 	struct cow_reserve reserve;
 	vm_fault_t ret;
@@ -254,7 +356,7 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 	do {
 		struct cow_write write = {
 			.mark = true,
-			.mapped_page = mapped_page,
+			.vmf = pte_present ? vmf : NULL,
 		};
 
 		down_write(&vmo->lock);
@@ -275,7 +377,7 @@ static vm_fault_t cowvmo_fault(struct vm_fault *vmf)
 
 	/* A private mapping's write is the core's business: it copies. */
 	if ((vmf->flags & FAULT_FLAG_WRITE) && vma_may_write_object(vmf->vma))
-		return fault_write(vmo, vmf, NULL);
+		return fault_write(vmo, vmf, false);
 	return fault_read(vmo, vmf);
 }
 
@@ -287,7 +389,7 @@ static vm_fault_t cowvmo_page_mkwrite(struct vm_fault *vmf)
 {
 	struct cowvmo *vmo = file_to_vmo(vmf->vma->vm_file);
 
-	return fault_write(vmo, vmf, vmf->page);
+	return fault_write(vmo, vmf, true);
 }
 
 /*

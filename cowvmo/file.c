@@ -4,8 +4,8 @@
  * do is what they do on a file in memory.
  *
  * Bytes are copied to and from user memory under vmo->lock with page faults
- * disabled, so that no reference to a page outlives the lock: a snapshot would
- * have to treat it as a holder. Where the user's page is not there, the lock
+ * disabled, so that no reference to a page outlives the lock: the next
+ * snapshot would have to treat it as a holder. Where the user's page is not there, the lock
  * is dropped and the page faulted in first; it may be a mapping of this VMO.
  *
  * Locking: the inode's lock orders everything that uses or changes the stream
@@ -29,6 +29,7 @@ static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 	loff_t left = i_size_read(&vmo->inode) - pos;
 	unsigned int from = offset_in_page(pos);
 	struct ptree_desc *desc;
+	struct page *page;
 	size_t copied;
 
 	lockdep_assert_held(&vmo->lock);
@@ -38,12 +39,15 @@ static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 	*wanted = min3((size_t)(PAGE_SIZE - from), iov_iter_count(to),
 		       (size_t)left);
 	desc = ptree_lookup(&vmo->tree, vmo->base + (pos >> PAGE_SHIFT));
+	page = desc ? cow_hold_page(desc) : NULL;
 	pagefault_disable();
-	if (desc)
-		copied = copy_page_to_iter(desc->page, from, *wanted, to);
+	if (page)
+		copied = copy_page_to_iter(page, from, *wanted, to);
 	else
 		copied = iov_iter_zero(*wanted, to);
 	pagefault_enable();
+	if (page)
+		put_page(page);
 	return copied;
 }
 

@@ -53,7 +53,9 @@ struct ptree_node;
  *          held by callers
  * @flags: owner's flags, not interpreted by the tree; 0 when allocated
  * @page: the content; never NULL once stored. Owned by the descriptor and
- *        given to ptree_page_free() with the last count
+ *        given to ptree_page_free() with the last count. The embedder may
+ *        put another page with the same content here while the descriptor is
+ *        shared; the tree only ever reads it once at a time
  * @index: tree index of the content
  */
 struct ptree_desc {

@@ -42,6 +42,7 @@
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pte.h"
 
 #define WP_MAX_MMS	16
 #define WP_MAX_PASSES	4
@@ -119,10 +120,8 @@ static bool wp_announce(struct wp_pass *pass, struct mm_struct *mm, u64 pgoff)
 
 static void wp_table_leave(struct wp_table *table)
 {
-	if (table->ptes) {
-		spin_unlock(table->ptl);
-		rcu_read_unlock();
-	}
+	if (table->ptes)
+		cowvmo_pte_unlock(table->ptl);
 	table->start = 0;
 	table->end = 0;
 	table->ptes = NULL;
@@ -145,36 +144,17 @@ static pmd_t *wp_find_pmd(struct mm_struct *mm, unsigned long addr)
 	return pmd_offset(pud, addr);
 }
 
-/*
- * Locks the page table that maps @addr. i_mmap_rwsem keeps it from going away
- * with its VMA; against other reasons there are RCU and the second look.
- */
 static void wp_table_enter(struct wp_table *table, struct mm_struct *mm,
 			   unsigned long addr)
 {
 	pmd_t *pmd = wp_find_pmd(mm, addr);
-	pmd_t pmdval;
 
 	wp_table_leave(table);
 	table->start = addr & PMD_MASK;
 	table->end = table->start + PMD_SIZE;
-	if (!pmd)
-		return;
-	rcu_read_lock();
-again:
-	pmdval = READ_ONCE(*pmd);
-	if (pmd_none(pmdval) || pmd_bad(pmdval)) {
-		rcu_read_unlock();
-		return;
-	}
-	table->ptl = pte_lockptr(mm, &pmdval);
-	table->ptes = pte_offset_kernel(&pmdval, table->start);
-	spin_lock(table->ptl);
-	if (likely(pmd_same(pmdval, READ_ONCE(*pmd))))
-		return;
-	spin_unlock(table->ptl);
-	table->ptes = NULL;
-	goto again;
+	if (pmd)
+		table->ptes = cowvmo_pte_lock(mm, pmd, table->start,
+					      &table->ptl);
 }
 
 static void wp_pte(struct wp_pass *pass, unsigned long addr, pte_t *ptep)
