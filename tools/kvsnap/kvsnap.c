@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * kvsnap: snapshots of a key-value store while its writers run at full speed,
- * by VMO and, for comparison, by fork() and by just copying.
- */
+/* kvsnap: snapshots of a store in full flight, by VMO, fork() and memcpy(). */
 #include <ftw.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,9 +13,11 @@
 #include "store.h"
 #include "vmo.h"
 
-#define SECONDS		6	/* for each way of taking snapshots */
+#define SECONDS		6	/* at least, for each way of taking snapshots */
+#define SNAPSHOTS	5	/* also at least */
 #define RESETS		20
 #define PATH		256
+#define RELAXED		__ATOMIC_RELAXED
 #define LEAST		(64ULL << 20)
 
 /* A way to take snapshots, and how it went: times in ns, memory in bytes */
@@ -27,17 +26,15 @@ struct side {
 	enum { BY_MEMCPY, BY_VMO, BY_FORK } how;
 	__u64 taken, good;
 	__u64 call, pause;	/* longest call, longest writer pause at one */
-	__u64 memory;		/* most in use, beyond what was before */
-	__u64 updates;
+	__u64 memory, updates;	/* most memory in use, beyond what was before */
 	__u64 latency[512];	/* from one update to the next, in classes */
 };
 
-static int failures;
 static const char *out;		/* the directory for saved snapshots */
 static int ends[2];		/* a socket: verdicts arrive at the first end */
 static struct kv *kv;		/* what the writers write to, for whom */
 static struct side *side;
-static int stop;
+static int stop, failures;
 static unsigned int calls;	/* odd while a snapshot is being taken */
 
 static void check(int good, const char *what)
@@ -51,82 +48,63 @@ static void check(int good, const char *what)
  * KV_CHUNK bytes. If all are less than LEAST they go in again, as "2:/path#0"
  * and so on, until it is that much.
  */
-static struct {			/* nftw() hands no argument on */
-	const char *dir;
-	int compare;
-	unsigned int copy;
-	__u64 bytes;
-} load;
+static const char *dir;
+static int comparing;		/* with what was loaded */
+static unsigned int copy_nr;
+static __u64 loaded;
 
-static int load_chunk(int fd, const char *key, size_t len)
+static int load_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	struct kv_record *record;
-	char buf[KV_CHUNK];
+	char key[KV_KEY], buf[KV_CHUNK];
+	int fd, nr = 0, bad = 0;
+	ssize_t len = KV_CHUNK;
 
-	if (read(fd, buf, len) != (ssize_t)len)
-		return -1;
-	if (load.compare)
-		record = kv_record(kv, kv_bucket(kv, key, strlen(key)));
-	else
-		record = kv_add(kv, key, len);
-	if (!record || load.compare)
-		return !record || memcmp(kv_value(record), buf, len) ? -1 : 0;
-	memcpy(kv_value(record), buf, len);
-	record->sum = kv_sum(record);
-	return 0;
-}
-
-static int load_file(const char *path, const struct stat *st, int type,
-		     struct FTW *ftw)
-{
-	off_t left = st->st_size;
-	int fd, nr = 0, rc = 0;
-	char key[KV_KEY];
-
-	(void)ftw;
-	if (load.copy > 1 && load.bytes >= LEAST)
+	if (copy_nr > 1 && loaded >= LEAST)
 		return 1;
 	if (type != FTW_F || !S_ISREG(st->st_mode))
 		return 0;
 	fd = need(open(path, O_RDONLY), path);
-	for (; left >= 0 && !rc; left -= KV_CHUNK) {
-		snprintf(key, sizeof(key), "%u:%s#%d", load.copy,
-			 path + strlen(load.dir), nr++);
-		rc = load_chunk(fd, key, left < KV_CHUNK ? left : KV_CHUNK);
+	while (!bad && len == KV_CHUNK) {
+		len = need(read(fd, buf, KV_CHUNK), path);
+		snprintf(key, sizeof(key), "%u:%s#%d", copy_nr, path + strlen(dir), nr++);
+		bad = comparing ? !kv_equal(kv, key, buf, len) :
+			kv_put(kv, key, buf, len);
+		loaded += len;
 	}
-	if (rc)
+	if (bad)
 		warnx("%s does not fit, or is not what it was", path);
-	load.bytes += st->st_size;
 	close(fd);
-	return rc;
+	return bad ? -1 : 0;
 }
 
-/* Loads a directory, or compares it with what was loaded. */
-static int load_dir(const char *dir, int compare)
+static int load(int compare)
 {
 	int rc = 0;
 
-	memset(&load, 0, sizeof(load));
-	load.dir = dir;
-	load.compare = compare;
-	while (rc >= 0 && load.bytes < LEAST && load.copy++ < 64)
+	comparing = compare;
+	loaded = 0;
+	copy_nr = 0;
+	while (rc >= 0 && loaded < LEAST && copy_nr++ < 64)
 		rc = nftw(dir, load_file, 32, FTW_PHYS);
-	return load.bytes < LEAST ? -1 : rc;
+	return rc >= 0 && loaded >= LEAST;
 }
 
-/* The reader: verifies, saves what is good, and tells. */
-static void answer(const struct kv *copy, size_t size, const char *path)
+/* The reader verifies, saves what is good, lets go of it, and tells. */
+static void examine(void *copy, size_t size, const char *path, int fd)
 {
 	struct verdict verdict;
 	size_t done = 0;
-	int fd;
+	int file;
 
 	if (!kv_verify(copy, size, &verdict) && *path) {
-		fd = need(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666), path);
+		file = need(open(path, O_WRONLY | O_CREAT, 0666), path);
+		need(ftruncate(file, size), path);
 		while (done < size)
-			done += need(write(fd, (char *)copy + done, size - done), path);
-		close(fd);
+			done += need(write(file, copy + done, size - done), path);
+		close(file);
 	}
+	munmap(copy, size);
+	close(fd);
 	need(send(ends[1], &verdict, sizeof(verdict), 0), "send");
 }
 
@@ -161,8 +139,7 @@ static int carry(int sock, int fd, char *path)
 static void reader_start(void)
 {
 	char path[PATH];
-	struct stat st;
-	void *copy;
+	size_t size;
 	int fd;
 
 	need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), "socketpair");
@@ -170,11 +147,8 @@ static void reader_start(void)
 		return;
 	close(ends[0]);
 	while ((fd = carry(ends[1], -1, path)) >= 0) {
-		need(fstat(fd, &st), "fstat");
-		copy = vmo_map(fd, st.st_size, PROT_READ);
-		answer(copy, st.st_size, path);
-		munmap(copy, st.st_size);
-		close(fd);
+		size = need(lseek(fd, 0, SEEK_END), "lseek");
+		examine(vmo_map(fd, size, PROT_READ), size, path, fd);
 	}
 	_exit(0);
 }
@@ -204,8 +178,8 @@ static void raise_to(__u64 *most, __u64 value)
 {
 	__u64 old = *most;
 
-	while (value > old && !__atomic_compare_exchange_n(most, &old, value, 0,
-							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	while (value > old &&
+	       !__atomic_compare_exchange_n(most, &old, value, 0, RELAXED, RELAXED))
 		;
 }
 
@@ -214,16 +188,16 @@ static void *write_loop(void *arg)
 	unsigned int w = (size_t)arg, seen = calls, call;
 	__u64 random = w, last = now(), gap;
 
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(&stop, RELAXED)) {
 		kv_update(kv, w, &random);
 		gap = now() - last;
 		last += gap;
-		call = __atomic_load_n(&calls, __ATOMIC_RELAXED);
+		call = __atomic_load_n(&calls, RELAXED);
 		if (call != seen || call % 2)
 			raise_to(&side->pause, gap);
 		seen = call;
-		__atomic_add_fetch(&side->latency[class(gap)], 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&side->updates, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&side->latency[class(gap)], 1, RELAXED);
+		__atomic_add_fetch(&side->updates, 1, RELAXED);
 	}
 	return NULL;
 }
@@ -233,7 +207,7 @@ static void writers(int start)
 	static pthread_t thread[KV_WRITERS];
 	size_t w;
 
-	__atomic_store_n(&stop, !start, __ATOMIC_RELAXED);
+	__atomic_store_n(&stop, !start, RELAXED);
 	for (w = 0; w < KV_WRITERS; w++)
 		if (!start)
 			pthread_join(thread[w], NULL);
@@ -262,16 +236,16 @@ static void snapshot(int vmo)
 
 	alarm(120);	/* a reader that is gone does not answer */
 	snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
-	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&calls, 1, RELAXED);
 	if (side->how == BY_VMO) {
 		fd = vmo_snapshot(vmo, kv->size, COWVMO_CREATE_NO_WRITE);
 	} else if (side->how == BY_MEMCPY) {
 		memcpy(copy, kv, kv->size);
 	} else if (!need(fork(), "fork")) {
-		answer(kv, kv->size, path);
+		examine(kv, kv->size, path, -1);
 		_exit(0);
 	}
-	__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&calls, 1, RELAXED);
 	raise_to(&side->call, now() - start);
 
 	if (side->how == BY_VMO)
@@ -294,15 +268,14 @@ static void run(struct side *by, int vmo)
 	side = by;
 	side->memory = before;
 	writers(1);
-	while (now() - start < SECONDS * 1000000000ULL)
+	while (now() - start < SECONDS * 1000000000ULL || side->taken < SNAPSHOTS)
 		snapshot(vmo);
 	writers(0);
 	side->memory -= before;
-	check(side->how == BY_MEMCPY ? !side->good : side->good == side->taken,
-	      side->name);
+	check((side->good == side->taken) != (side->how == BY_MEMCPY), side->name);
 }
 
-/* Bars on a logarithmic scale: four characters are a factor of two. */
+/* Bars on a logarithmic scale: eight characters are a factor of eight. */
 static void chart(const char *what, double part, const struct side *by)
 {
 	for (; by->name; by++, what = "") {
@@ -311,24 +284,23 @@ static void chart(const char *what, double part, const struct side *by)
 		while (seen < part * by->updates)
 			seen += by->latency[++i];
 		printf("  %-8s %-8s %10.1f us  %.*s\n", what, by->name, class_end(i) / 1e3,
-		       i > 56 ? (int)i / 2 - 28 : 0,
+		       i > 56 ? (int)(i - 56) / 3 : 0,
 		       "############################################################");
 	}
 }
 
 static void report(const struct side *by)
 {
-	const struct side *s;
-
-	printf("\n           snapshots  exact  longest call  writer pause at it   updates  extra memory\n");
-	for (s = by; s->name; s++)
-		printf("  %-8s %9llu %6llu %10.2f ms %16.2f ms %9llu %8llu MiB\n", s->name, s->taken,
-		       s->good, s->call / 1e6, s->pause / 1e6, s->updates, s->memory >> 20);
 	printf("\n  Time from one update to the next, as the writers saw it:\n");
 	chart("p50", 0.5, by);
 	chart("p99", 0.99, by);
 	chart("p99.9", 0.999, by);
 	chart("longest", 1, by);
+	printf("\n           snapshots exact longest call  writer pause   updates  extra memory\n");
+	for (; by->name; by++)
+		printf("  %-8s %9llu %5llu %9.2f ms %10.2f ms %9llu %9llu MiB\n",
+		       by->name, by->taken, by->good, by->call / 1e6,
+		       by->pause / 1e6, by->updates, by->memory >> 20);
 }
 
 static void check_at(const struct kv *copy, __u64 clock, const char *what)
@@ -391,25 +363,21 @@ static void show_clones(int vmo, int snap, __u64 size)
 static void verify_file(const char *path)
 {
 	int fd = need(open(path, O_RDONLY), path);
+	size_t size = need(lseek(fd, 0, SEEK_END), path);
 	struct verdict verdict;
-	struct stat st;
 
-	need(fstat(fd, &st), path);
-	kv = mmap(NULL, st.st_size + 1, PROT_READ, MAP_PRIVATE, fd, 0);
-	check(!kv_verify(kv, st.st_size, &verdict), path);
+	kv = mmap(NULL, size + 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	check(!kv_verify(kv, size, &verdict), path);
 	printf("      instant %llu, undone %llu updates under way %s\n",
 	       verdict.clock, verdict.under_way, verdict.why);
-	munmap(kv, st.st_size + 1);
+	munmap(kv, size + 1);
 	close(fd);
 }
 
-static void demo(const char *dir)
+static void demo(void)
 {
 	static struct side by[] = {
-		{ .name = "memcpy", .how = BY_MEMCPY },
-		{ .name = "cowvmo", .how = BY_VMO },
-		{ .name = "fork", .how = BY_FORK },
-		{ .name = NULL }
+		{ "memcpy", BY_MEMCPY }, { "cowvmo", BY_VMO }, { "fork", BY_FORK }, { NULL }
 	};
 	int vmo = vmo_create(KV_SPACE, "kvsnap"), snap;
 	struct kv *store = kv = vmo_map(vmo, KV_SPACE, PROT_READ | PROT_WRITE);
@@ -417,15 +385,13 @@ static void demo(const char *dir)
 
 	madvise(kv, KV_SPACE, MADV_DONTFORK);	/* fork() shall copy its own only */
 	printf("Loading %s into a VMO\n", dir);
-	check(load_dir(dir, 0) >= 0 && load_dir(dir, 1) >= 0,
-	      "every file, found again by its keys");
+	check(load(0) && load(1), "every file, found again by its keys");
 	printf("      %llu records, %llu MiB\n\n", kv->records, kv->size >> 20);
-	printf("%d writers at full speed, snapshot after snapshot:\n", KV_WRITERS);
-	printf("by memcpy none is good, by all others each one\n");
+	printf("%d writers at full speed, snapshot after snapshot; copies by memcpy are torn\n",
+	       KV_WRITERS);
 	run(&by[0], vmo);
 	run(&by[1], vmo);
-	kv = mmap(NULL, store->size, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	kv = mmap(NULL, store->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	madvise(kv, store->size, MADV_NOHUGEPAGE);	/* pages as the VMO has */
 	memcpy(kv, store, store->size);
 	run(&by[2], -1);
@@ -448,20 +414,18 @@ static void demo(const char *dir)
 
 int main(int argc, char **argv)
 {
-	int i;
-
 	setlinebuf(stdout);
-	if (argc > 2 && !strcmp(argv[1], "verify")) {
-		for (i = 2; i < argc; i++)
-			verify_file(argv[i]);
-	} else if (argc > 2 && !strcmp(argv[1], "demo")) {
+	if (argc < 3 || (strcmp(argv[1], "demo") && strcmp(argv[1], "verify")))
+		errx(2, "usage: kvsnap demo DIR [OUTDIR] | kvsnap verify FILE...");
+	if (strcmp(argv[1], "demo")) {
+		while (argc-- > 2)
+			verify_file(argv[argc]);
+	} else {
+		dir = argv[2];
 		out = argc > 3 ? argv[3] : "/dev/shm";
 		reader_start();
-		demo(argv[2]);
-	} else {
-		errx(2, "usage: kvsnap demo DIR [OUTDIR] | kvsnap verify FILE...");
+		demo();
 	}
-	printf("kvsnap: %s, %d failures\n", failures ? "FAILED" : "all is well",
-	       failures);
+	printf("kvsnap: %s, %d failures\n", failures ? "FAILED" : "all is well", failures);
 	return !!failures;
 }

@@ -19,17 +19,22 @@ static __u64 mix(__u64 word, __u64 place)
 	return word ^ word >> 32;
 }
 
-size_t kv_record_size(const struct kv_record *record)
+static struct kv_record *record_at(const struct kv *kv, __u32 bucket)
+{
+	return (void *)((__u64 *)kv + kv->index[bucket]);
+}
+
+static size_t record_size(const struct kv_record *record)
 {
 	return sizeof(*record) +
 		8 * (words(record->key_len) + words(record->value_len));
 }
 
 /* Over all of the record but the sum itself */
-__u64 kv_sum(const struct kv_record *record)
+static __u64 checksum(const struct kv_record *record)
 {
 	const __u64 *word = &record->sum;
-	size_t i, nr = kv_record_size(record) / 8;
+	size_t i, nr = record_size(record) / 8;
 	__u64 sum = 0;
 
 	for (i = 1; i < nr; i++)
@@ -37,13 +42,13 @@ __u64 kv_sum(const struct kv_record *record)
 	return sum;
 }
 
-__u64 *kv_value(struct kv_record *record)
+static __u64 *value_of(struct kv_record *record)
 {
 	return record->data + words(record->key_len);
 }
 
 /* The bucket of @key, or the empty one where it would go. */
-__u32 kv_bucket(const struct kv *kv, const void *key, size_t len)
+static __u32 find(const struct kv *kv, const void *key, size_t len)
 {
 	const struct kv_record *record;
 	const unsigned char *byte = key;
@@ -52,7 +57,7 @@ __u32 kv_bucket(const struct kv *kv, const void *key, size_t len)
 	while (byte < (const unsigned char *)key + len)
 		hash = mix(hash, 1 + *byte++);
 	for (;; hash++) {
-		record = kv_record(kv, hash % KV_BUCKETS);
+		record = record_at(kv, hash % KV_BUCKETS);
 		if (!kv->index[hash % KV_BUCKETS] ||
 		    (record->key_len == len && !memcmp(record->data, key, len)))
 			return hash % KV_BUCKETS;
@@ -60,76 +65,71 @@ __u32 kv_bucket(const struct kv *kv, const void *key, size_t len)
 }
 
 /*
- * A new record in a store that nobody updates yet; memory that reads zero is
- * an empty store. The caller fills in value and checksum. NULL: no room.
+ * Adds a record to a store that nobody updates yet; memory that reads zero is
+ * an empty store. 0, or -1: no room.
  */
-struct kv_record *kv_add(struct kv *kv, const char *key, size_t value_len)
+int kv_put(struct kv *kv, const char *key, const void *value, size_t len)
 {
-	size_t len = strlen(key);
+	size_t key_len = strlen(key);
 	struct kv_record *record;
 
 	kv->magic = KV_MAGIC;
-	if (!kv->size)
-		kv->size = sizeof(*kv);
-	if (len >= KV_KEY || kv->size + sizeof(kv->slot[0]) > KV_SPACE ||
-	    kv->records >= KV_BUCKETS / 4 * 3)
-		return NULL;
+	kv->size = kv->size ?: sizeof(*kv);
+	if (key_len >= KV_KEY || len > KV_CHUNK ||
+	    kv->size + sizeof(kv->slot[0]) > KV_SPACE ||
+	    kv->records++ >= KV_BUCKETS / 4 * 3)
+		return -1;
 	record = (void *)((char *)kv + kv->size);
-	record->key_len = len;
-	record->value_len = value_len;
-	memcpy(record->data, key, len);
-	kv->index[kv_bucket(kv, key, len)] = kv->size / 8;
-	kv->size += kv_record_size(record);
-	kv->records++;
-	return record;
+	record->key_len = key_len;
+	record->value_len = len;
+	memcpy(record->data, key, key_len);
+	memcpy(value_of(record), value, len);
+	record->sum = checksum(record);
+	kv->index[find(kv, key, key_len)] = kv->size / 8;
+	kv->size += record_size(record);
+	return 0;
 }
 
-/* Stores before this one come before it, stores after it after. */
-static void publish(__u64 *seq, __u64 value)
+int kv_equal(const struct kv *kv, const char *key, const void *value, size_t len)
 {
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(seq, value, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-}
+	struct kv_record *record = record_at(kv, find(kv, key, strlen(key)));
 
-/* Nobody but the writer changes its own count. */
-static __u64 take_ticket(struct kv *kv, unsigned int writer)
-{
-	__u8 own = kv->clock >> KV_SHIFT(writer);
-	__u64 add = 1 + ((__u64)((__u8)(own + 1) - own) << KV_SHIFT(writer));
-
-	/* One step: no instant knows only half of it. */
-	return __atomic_fetch_add(&kv->clock, add, __ATOMIC_SEQ_CST) &
-		KV_TICKETS;
+	return (void *)record != kv && record->value_len == len &&
+		!memcmp(value_of(record), value, len);
 }
 
 /* Gives one record of @writer, chosen at random, a new value. */
 void kv_update(struct kv *kv, unsigned int writer, __u64 *random)
 {
 	struct kv_slot *slot = &kv->slot[writer];
-	struct kv_record *record = kv_record(kv, slot->bucket);
-	__u64 i, bucket, ticket;
+	struct kv_record *record = record_at(kv, slot->bucket);
+	/* Count both in one step: no instant knows only half of it. */
+	__u8 own = kv->clock >> KV_SHIFT(writer);
+	__u64 add = 1 + ((__u64)((__u8)(own + 1) - own) << KV_SHIFT(writer));
+	__u64 ticket = __atomic_fetch_add(&kv->clock, add, __ATOMIC_SEQ_CST) & KV_TICKETS;
+	__u64 i, bucket;
 
 	if (slot->seq % 2) {	/* this is a copy, made in mid-update */
-		memcpy(record, slot->copy, kv_record_size(record));
-		publish(&slot->seq, slot->seq - 1);
+		memcpy(record, slot->copy, record_size(record));
+		__atomic_fetch_sub(&slot->seq, 1, __ATOMIC_SEQ_CST);
 	}
-	ticket = take_ticket(kv, writer);
 	*random = mix(*random, ticket);
 	bucket = *random % (KV_BUCKETS / KV_WRITERS) * KV_WRITERS + writer;
+	if (*random >> 60)	/* 15 in 16 go to a sixteenth of the records */
+		bucket %= KV_BUCKETS / 16;
 	while (!kv->index[bucket])
 		bucket = (bucket + KV_WRITERS) % KV_BUCKETS;
-	record = kv_record(kv, bucket);
+	record = record_at(kv, bucket);
 	slot->bucket = bucket;
-	memcpy(slot->copy, record, kv_record_size(record));
-	publish(&slot->seq, slot->seq + 1);
+	memcpy(slot->copy, record, record_size(record));
+	__atomic_fetch_add(&slot->seq, 1, __ATOMIC_SEQ_CST);
 
 	for (i = 0; i < words(record->value_len); i++)
-		kv_value(record)[i] = *random + i;
+		value_of(record)[i] = *random + i;
 	record->version++;
 	record->ticket = ticket;
-	record->sum = kv_sum(record);
-	publish(&slot->seq, slot->seq + 1);
+	record->sum = checksum(record);
+	__atomic_fetch_add(&slot->seq, 1, __ATOMIC_SEQ_CST);
 }
 
 /*
@@ -142,41 +142,34 @@ static int object(struct verdict *verdict, const char *why, __u64 a, __u64 b)
 	return -1;
 }
 
-static int out_of_bounds(const struct kv *kv, __u32 bucket)
-{
-	__u64 at = 8ULL * kv->index[bucket];
-	struct kv_record *record = kv_record(kv, bucket);
-
-	return at < sizeof(*kv) || at + sizeof(*record) > kv->size ||
-		record->key_len >= KV_KEY || record->value_len > KV_CHUNK ||
-		at + kv_record_size(record) > kv->size;
-}
-
 /* After this, the index can be searched. */
 static int check_index(const struct kv *kv, struct verdict *verdict)
 {
-	__u64 found = 0;
+	const struct kv_record *record;
+	__u64 at, found = 0;
 	__u32 i;
 
-	for (i = 0; i < KV_BUCKETS; found += !!kv->index[i++])
-		if (kv->index[i] && out_of_bounds(kv, i))
-			return object(verdict, "bucket leads nowhere", i, 0);
-	if (found != kv->records || found >= KV_BUCKETS)
-		return object(verdict, "records", kv->records, found);
-	return 0;
+	for (i = 0; i < KV_BUCKETS; found += !!kv->index[i++]) {
+		record = record_at(kv, i);
+		at = 8ULL * kv->index[i];
+		if (at && (at < sizeof(*kv) || at + sizeof(*record) > kv->size ||
+			   record->key_len >= KV_KEY || record->value_len > KV_CHUNK ||
+			   at + record_size(record) > kv->size))
+			return object(verdict, "bucket leads nowhere:", i, 0);
+	}
+	return found == kv->records && found < KV_BUCKETS ? 0 :
+		object(verdict, "records, found", kv->records, found);
 }
 
 /* The record as it was before the update under way, if there is one. */
 static struct kv_record *settled(const struct kv *kv, __u32 bucket)
 {
 	const struct kv_slot *slot = &kv->slot[bucket % KV_WRITERS];
-	struct kv_record *record = kv_record(kv, bucket);
-	struct kv_record *copy = (void *)slot->copy;
+	struct kv_record *record = record_at(kv, bucket), *copy = (void *)slot->copy;
 
 	if (slot->seq % 2 == 0 || slot->bucket != bucket)
 		return record;
-	return copy->key_len == record->key_len &&
-		copy->value_len == record->value_len ? copy : NULL;
+	return record_size(copy) == record_size(record) ? copy : NULL;
 }
 
 static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
@@ -184,9 +177,9 @@ static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
 {
 	struct kv_record *record = settled(kv, bucket);
 
-	if (!record || record->sum != kv_sum(record))
+	if (!record || record->sum != checksum(record))
 		return object(verdict, "wrong checksum in bucket", bucket, 0);
-	if (kv_bucket(kv, record->data, record->key_len) != bucket)
+	if (find(kv, record->data, record->key_len) != bucket)
 		return object(verdict, "not found by key: bucket", bucket, 0);
 	if (record->version && record->ticket >= verdict->clock)
 		return object(verdict, "ticket from beyond the clock",
@@ -196,8 +189,7 @@ static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
 }
 
 /* Did each writer do what its slot says, and does the clock know it all? */
-static int check_clock(const struct kv *kv, const __u64 *versions,
-		       struct verdict *verdict)
+static int check_clock(const struct kv *kv, const __u64 *versions, struct verdict *verdict)
 {
 	__u64 w, done, tickets = 0;
 	__u8 unused;
@@ -208,18 +200,15 @@ static int check_clock(const struct kv *kv, const __u64 *versions,
 		done = slot->seq / 2;
 		unused = (kv->clock >> KV_SHIFT(w)) - done;
 		if (versions[w] != done)
-			return object(verdict, "updates done, found", done,
-				      versions[w]);
+			return object(verdict, "updates done, found", done, versions[w]);
 		if (slot->seq % 2 && (!unused || slot->bucket >= KV_BUCKETS ||
 				      slot->bucket % KV_WRITERS != w))
 			return object(verdict, "damaged journal", w, unused);
 		verdict->under_way += slot->seq % 2;
 		tickets += done + unused;
 	}
-	if (tickets != verdict->clock)
-		return object(verdict, "tickets given out, found",
-			      verdict->clock, tickets);
-	return 0;
+	return tickets == verdict->clock ? 0 :
+		object(verdict, "tickets given out, found", verdict->clock, tickets);
 }
 
 /* 0, or -1 with the reason in @verdict */

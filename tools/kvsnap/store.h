@@ -2,10 +2,9 @@
 /*
  * A key-value store in one piece of memory, wherever that memory lies.
  *
- * The store holds offsets and no pointers, so the same bytes work in a VMO, in
- * a snapshot mapped by another process, and in a file: a header with the clock
- * and a journal slot per writer; an open-addressing hash index of offsets;
- * records, one after the other.
+ * It holds offsets and no pointers, so the same bytes work in a VMO, in a
+ * snapshot mapped by another process, and in a file: clock, a journal slot per
+ * writer, an open-addressing hash index, records one after the other.
  *
  * Writers never wait for each other: the record behind bucket b belongs to
  * writer b % KV_WRITERS. Yet a copy of the store shows whether it is the store
@@ -19,9 +18,8 @@
  *
  * So at any instant the clock says which tickets wait for their update, and the
  * slots undo what is half done. All tickets differ: if those found lie below
- * the clock, and are as many as the clock has given out, then the copy has
- * exactly the updates before that instant. kv_verify() counts. And a copy can
- * run on: what was under way is undone, its ticket stays unused.
+ * the clock and are as many as it gave out, the copy has exactly the updates
+ * before that instant. A copy can run on; tickets under way stay unused.
  */
 #ifndef KVSNAP_STORE_H
 #define KVSNAP_STORE_H
@@ -31,10 +29,10 @@
 
 #define KV_MAGIC	0x32706e73766bULL	/* "kvsnp2" */
 #define KV_WRITERS	2
-#define KV_BUCKETS	(1U << 19)
+#define KV_BUCKETS	0x80000U
 #define KV_KEY		512		/* longest key, with its NUL */
 #define KV_CHUNK	1024		/* longest value */
-#define KV_SPACE	(1ULL << 30)	/* largest store */
+#define KV_SPACE	0x40000000ULL	/* largest store */
 #define KV_TICKETS	((1ULL << 40) - 1)
 #define KV_SHIFT(w)	(40 + 8 * (w))	/* of the writer's own count */
 
@@ -51,13 +49,13 @@ struct kv_slot {
 	__u64 seq;		/* 2 * updates done, + 1 while in one */
 	__u64 bucket;		/* whose record it is that is copied here */
 	__u64 copy[(sizeof(struct kv_record) + KV_KEY + KV_CHUNK) / 8];
-} __attribute__((aligned(64)));
+};
 
 struct kv {
 	__u64 magic;
 	__u64 size;		/* of everything, in bytes */
-	__u64 records;
-	__u64 clock __attribute__((aligned(64)));
+	__u64 records, unused[5];
+	__u64 clock, room[7];	/* in a cache line of its own */
 	struct kv_slot slot[KV_WRITERS];
 	__u32 index[KV_BUCKETS];	/* offset / 8, 0 when empty */
 };
@@ -68,16 +66,8 @@ struct verdict {
 	char why[112];		/* what is wrong, or empty */
 };
 
-static inline struct kv_record *kv_record(const struct kv *kv, __u32 bucket)
-{
-	return (void *)((__u64 *)kv + kv->index[bucket]);
-}
-
-size_t kv_record_size(const struct kv_record *record);
-__u64 *kv_value(struct kv_record *record);
-__u64 kv_sum(const struct kv_record *record);
-__u32 kv_bucket(const struct kv *kv, const void *key, size_t len);
-struct kv_record *kv_add(struct kv *kv, const char *key, size_t value_len);
+int kv_put(struct kv *kv, const char *key, const void *value, size_t len);
+int kv_equal(const struct kv *kv, const char *key, const void *value, size_t len);
 void kv_update(struct kv *kv, unsigned int writer, __u64 *random);
 int kv_verify(const struct kv *kv, size_t size, struct verdict *verdict);
 

@@ -26,7 +26,7 @@ static inline int vmo_create(__u64 size, const char *name)
 {
 	struct cowvmo_create arg = { .size = sizeof(arg), .vmo_size = size };
 
-	strncpy(arg.name, name, sizeof(arg.name) - 1);
+	snprintf(arg.name, sizeof(arg.name), "%s", name);
 	return need(ioctl(need(open("/dev/cowvmo", O_RDWR), "/dev/cowvmo"),
 			  COWVMO_IOC_CREATE, &arg), "create");
 }
@@ -51,9 +51,7 @@ static inline void *vmo_map(int fd, __u64 size, int prot)
 
 static inline void vmo_print(const char *what, int fd)
 {
-	struct cowvmo_get_info info = {
-		.size = sizeof(info), .want = COWVMO_INFO_MEMORY,
-	};
+	struct cowvmo_get_info info = { .size = sizeof(info), .want = COWVMO_INFO_MEMORY };
 
 	need(ioctl(fd, COWVMO_IOC_GET_INFO, &info), "info");
 	printf("      %-9s VMO %llu, parent %llu: sees %llu KiB, %llu alone; its share is %llu\n",
