@@ -90,6 +90,7 @@ u64 write_some(char *map, const unsigned int *index, size_t pages);
 
 /* memory.c: processes */
 pid_t fork_timed(u64 *time, bool linger);
+u64 write_in_child(char *map, size_t pages);
 void reap(pid_t child);
 
 /* caches.c: the kernel's count of its own objects */

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -185,6 +186,32 @@ pid_t fork_timed(u64 *time, bool linger)
 	}
 	*time = now() - t;
 	return child;
+}
+
+/* What it takes a forked child to write all of the memory it shares. */
+u64 write_in_child(char *map, size_t pages)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	int ends[2];
+	pid_t child;
+	u64 t;
+
+	if (pipe(ends))
+		die("pipe");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		sched_setscheduler(0, SCHED_FIFO, &param);
+		t = write_all(map, pages);
+		_exit(write(ends[1], &t, sizeof(t)) != sizeof(t));
+	}
+	if (read(ends[0], &t, sizeof(t)) != sizeof(t))
+		die("child");
+	close(ends[0]);
+	close(ends[1]);
+	reap(child);
+	return t;
 }
 
 void reap(pid_t child)

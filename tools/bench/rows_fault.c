@@ -170,6 +170,61 @@ static double copy_seq_fork(unsigned int round)
 }
 
 /*
+ * The same where somebody has read the snapshot through a mapping: the page
+ * has more than one reader, and the writer must leave it to them. The peer is
+ * a child that has read; it has PTEs of its own anyway.
+ */
+static double copy_read_vmo(unsigned int round)
+{
+	int fd = vmo_new(AREA), snapshot;
+	char *map = map_fd(fd, AREA), *reader;
+	u64 t;
+
+	(void)round;
+	write_all(map, AREA_PAGES);
+	snapshot = vmo_clone(fd, AREA);
+	reader = map_fd(snapshot, AREA);
+	read_all(reader, AREA_PAGES);
+	t = write_all(map, AREA_PAGES);
+	unmap(reader, AREA);
+	close(snapshot);
+	unmap(map, AREA);
+	close(fd);
+	return per_page(t, AREA_PAGES);
+}
+
+/* The other side writes: the clone, in a mapping that has seen no page. */
+static double copy_child_vmo(unsigned int round)
+{
+	int fd = vmo_new(AREA), clone;
+	char *map = map_fd(fd, AREA), *theirs;
+	u64 t;
+
+	(void)round;
+	write_all(map, AREA_PAGES);
+	clone = vmo_clone(fd, AREA);
+	theirs = map_fd(clone, AREA);
+	t = write_all(theirs, AREA_PAGES);
+	unmap(theirs, AREA);
+	close(clone);
+	unmap(map, AREA);
+	close(fd);
+	return per_page(t, AREA_PAGES);
+}
+
+static double copy_child_fork(unsigned int round)
+{
+	char *map = map_anon(AREA);
+	u64 t;
+
+	(void)round;
+	write_all(map, AREA_PAGES);
+	t = write_in_child(map, AREA_PAGES);
+	unmap(map, AREA);
+	return per_page(t, AREA_PAGES);
+}
+
+/*
  * The same with few pages, at random, and with one snapshot after the other:
  * the kernel fetches free pages by the hundred, so that a single batch of
  * writes would mostly tell whether it just had to.
@@ -232,11 +287,19 @@ const struct bench_row fault_rows[] = {
 	  { { "ours", copy_seq_vmo, true }, { "fork", copy_seq_fork, false } } },
 	{ "copy-write-1pct", "instr/page", 0,
 	  { { "ours", copy_sparse_vmo, true }, { "fork", copy_sparse_fork, false } } },
+	{ "copy-write-read", "instr/page", 0,
+	  { { "ours", copy_read_vmo, true },
+	    { "fork", copy_seq_fork, false } } },
+	{ "copy-write-child", "instr/page", 0,
+	  { { "ours", copy_child_vmo, true },
+	    { "fork", copy_child_fork, false } } },
 	{ "fresh-write", "instr/page", 0,
 	  { { "ours", fresh_write_vmo, true },
 	    { "memfd", fresh_write_memfd, false } } },
 	{ "read-fault", "instr/page", 0,
 	  { { "ours", read_vmo, true }, { "memfd", read_memfd, false } } },
+	{ "read-shared", "instr/page", 0,
+	  { { "ours", read_depth_1, true }, { "memfd", read_memfd, false } } },
 	{ "commit", "instr/page", 0,
 	  { { "ours", commit_vmo, true }, { "fallocate", commit_memfd, false } } },
 	{ "read-depth-512", "instr/page", 0,
