@@ -12,6 +12,7 @@
 #include <linux/errno.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -36,7 +37,8 @@
  *
  * In ascending order, a node before what is below it.
  *
- * Context: Writers of @tree are excluded. The visitor must leave it alone.
+ * Context: Process context, sleeps. Writers of @tree are excluded, the visitor
+ * included.
  */
 void ptree_walk(const struct ptree *tree, const struct ptree_visitor *visitor,
 		void *arg)
@@ -48,6 +50,8 @@ void ptree_walk(const struct ptree *tree, const struct ptree_visitor *visitor,
 	while (node) {
 		path[level] = node;
 		i = 0;
+		if (level == 1)
+			cond_resched();
 		if (visitor->node && !visitor->node(node, level, at, arg))
 			i = ptree_width(level);
 		if (!level && visitor->desc) {
@@ -132,8 +136,8 @@ static void private_desc(struct ptree_desc *desc, u64 index, void *arg)
  * ptree_private() - count the pages that only this tree sees
  * @tree: the tree
  *
- * Context: Writers of @tree are excluded. Takes time in proportion to its
- * exclusive nodes and their pages.
+ * Context: Process context, sleeps. Writers of @tree are excluded. Takes time
+ * in proportion to its exclusive nodes and their pages.
  * Return: the number of pages on exclusive paths.
  */
 u64 ptree_private(const struct ptree *tree)
@@ -164,8 +168,8 @@ static bool metadata_node(const struct ptree_node *node, unsigned int level,
  * ptree_metadata_bytes() - the memory behind a tree, pages not included
  * @tree: the tree
  *
- * Context: Writers of @tree are excluded. Takes time in proportion to its
- * interior nodes.
+ * Context: Process context, sleeps. Writers of @tree are excluded. Takes time
+ * in proportion to its interior nodes.
  * Return: bytes of nodes and descriptors that the tree reaches, shared ones
  * counted in full.
  */
@@ -414,9 +418,9 @@ static bool scaled_at_once(const struct ptree_scratch *scratch,
  * @out: receives the sum over all pages of the size divided by the number of
  *       members that see the page
  *
- * Context: Writers of all members are excluded. Takes time in proportion to
- * the nodes of @self that are not the same in all members, times the number of
- * different nodes there.
+ * Context: Process context, sleeps. Writers of all members are excluded. Takes
+ * time in proportion to the nodes of @self that are not the same in all members
+ * that have one there, times the number of different nodes there.
  */
 void ptree_scaled(const struct ptree *const *members, unsigned int nr,
 		  unsigned int self, struct ptree_scratch *scratch,
@@ -442,6 +446,7 @@ void ptree_scaled(const struct ptree *const *members, unsigned int nr,
 		if (!scratch->classes[level]->node->child[slot])
 			continue;
 		classify_children(scratch, level, slot);
+		cond_resched();
 		if (!scaled_at_once(scratch, level - 1, out))
 			scratch->slot[--level] = 0;
 	}
@@ -552,7 +557,8 @@ static void validate_desc(struct ptree_desc *desc, u64 index, void *arg)
  * ptree_validate() - check everything that must hold for a tree
  * @tree: the tree; no cursor is open on it
  *
- * Context: Writers of @tree are excluded. Takes time in proportion to its size.
+ * Context: Process context, sleeps. Writers of @tree are excluded. Takes time
+ * in proportion to its size.
  * Return: NULL, or what was found wrong first.
  */
 const char *ptree_validate(const struct ptree *tree)
