@@ -39,10 +39,6 @@ static struct kmem_cache *small_cache;
 static struct kmem_cache *big_cache;
 static struct kmem_cache *desc_cache;
 
-/*
- * Module-wide
- */
-
 /**
  * ptree_caches_create() - make the slab caches that all trees share
  *
@@ -80,10 +76,6 @@ void ptree_caches_destroy(void)
 	big_cache = NULL;
 	desc_cache = NULL;
 }
-
-/*
- * Memory
- */
 
 static void *object_alloc(struct kmem_cache *cache, atomic_long_t *live,
 			  gfp_t gfp)
@@ -124,17 +116,16 @@ static void *stash_pop(void **list, unsigned long *have)
 	return object;
 }
 
-static int stash_fill_one(struct kmem_cache *cache, atomic_long_t *live,
-			  void **list, unsigned long *have, unsigned long want,
-			  gfp_t gfp)
+static int stash_fill_nodes(struct kmem_cache *cache, void **list,
+			    unsigned long *have, unsigned long want, gfp_t gfp)
 {
-	void *object;
+	void *node;
 
 	while (*have < want) {
-		object = object_alloc(cache, live, gfp);
-		if (!object)
+		node = object_alloc(cache, &ptree_nr_nodes, gfp);
+		if (!node)
 			return -ENOMEM;
-		stash_push(list, have, object);
+		stash_push(list, have, node);
 	}
 	return 0;
 }
@@ -146,6 +137,26 @@ static void stash_drain_one(struct kmem_cache *cache, atomic_long_t *live,
 
 	while ((object = stash_pop(list, have)))
 		object_free(cache, live, object);
+}
+
+/* Descriptors are wanted by the dozen, and are cheaper that way. */
+static int stash_fill_descs(struct ptree_stash *stash, unsigned long want,
+			    gfp_t gfp)
+{
+	void *descs[PTREE_LEAF_SLOTS];
+	unsigned int i, nr;
+
+	while (stash->have.descs < want) {
+		nr = min_t(unsigned long, want - stash->have.descs,
+			   PTREE_LEAF_SLOTS);
+		if (ptree_should_fail() ||
+		    !kmem_cache_alloc_bulk(desc_cache, gfp, nr, descs))
+			return -ENOMEM;
+		atomic_long_add(nr, &ptree_nr_descs);
+		for (i = 0; i < nr; i++)
+			stash_push(&stash->descs, &stash->have.descs, descs[i]);
+	}
+	return 0;
 }
 
 /**
@@ -161,12 +172,11 @@ int ptree_stash_fill_need(struct ptree_stash *stash,
 			  const struct ptree_need *need, gfp_t gfp)
 {
 	gfp |= __GFP_ACCOUNT;
-	if (stash_fill_one(small_cache, &ptree_nr_nodes, &stash->small,
-			   &stash->have.small, need->small, gfp) ||
-	    stash_fill_one(big_cache, &ptree_nr_nodes, &stash->big,
-			   &stash->have.big, need->big, gfp) ||
-	    stash_fill_one(desc_cache, &ptree_nr_descs, &stash->descs,
-			   &stash->have.descs, need->descs, gfp))
+	if (stash_fill_nodes(small_cache, &stash->small, &stash->have.small,
+			     need->small, gfp) ||
+	    stash_fill_nodes(big_cache, &stash->big, &stash->have.big,
+			     need->big, gfp) ||
+	    stash_fill_descs(stash, need->descs, gfp))
 		return -ENOMEM;
 	return 0;
 }
@@ -215,16 +225,12 @@ static struct ptree_node *node_alloc(unsigned int level,
 {
 	struct ptree_node *node;
 
-	if (level == 1) {
-		node = object_alloc(big_cache, &ptree_nr_nodes, GFP_UNDER_LOCK);
-		if (unlikely(!node) && stash)
-			node = stash_pop(&stash->big, &stash->have.big);
-	} else {
-		node = object_alloc(small_cache, &ptree_nr_nodes,
-				    GFP_UNDER_LOCK);
-		if (unlikely(!node) && stash)
-			node = stash_pop(&stash->small, &stash->have.small);
-	}
+	node = object_alloc(level == 1 ? big_cache : small_cache,
+			    &ptree_nr_nodes, GFP_UNDER_LOCK);
+	if (unlikely(!node) && stash)
+		node = level == 1 ?
+		       stash_pop(&stash->big, &stash->have.big) :
+		       stash_pop(&stash->small, &stash->have.small);
 	if (likely(node)) {
 		atomic_set(&node->refs, 1);
 		node->level = level;
@@ -271,13 +277,9 @@ void ptree_desc_free(struct ptree_desc *desc)
 	object_free(desc_cache, &ptree_nr_descs, desc);
 }
 
-/*
- * Descriptors
- */
-
 /**
  * ptree_desc_alloc() - make a descriptor
- * @stash: used when memory is not to be had at once; may be NULL
+ * @stash: taken from first, whatever else it is for; may be NULL
  * @index: tree index of the content
  * @page: the content, the descriptor's from now on; NULL to set it later
  *
@@ -288,14 +290,13 @@ void ptree_desc_free(struct ptree_desc *desc)
 struct ptree_desc *ptree_desc_alloc(struct ptree_stash *stash, u64 index,
 				    struct page *page)
 {
-	struct ptree_desc *desc;
+	struct ptree_desc *desc = NULL;
 
-	desc = object_alloc(desc_cache, &ptree_nr_descs, GFP_UNDER_LOCK);
-	if (unlikely(!desc)) {
-		if (!stash)
-			return NULL;
+	if (stash)
 		desc = stash_pop(&stash->descs, &stash->have.descs);
-		if (!desc)
+	if (!desc) {
+		desc = object_alloc(desc_cache, &ptree_nr_descs, GFP_UNDER_LOCK);
+		if (unlikely(!desc))
 			return NULL;
 	}
 	atomic_set(&desc->leaves, 1);

@@ -310,6 +310,27 @@ static void case_stash(struct ptree_test *t)
 	drop_tree(&tree);
 }
 
+/* Descriptors are set aside in any number, and used before others are made. */
+static void case_stash_descs(struct ptree_test *t)
+{
+	const struct ptree_need need = { .descs = 37 };
+	struct ptree_stash stash = {};
+	struct ptree_desc *desc;
+
+	test_fail_allocations(1, 1);
+	CHECK(t, ptree_stash_fill_need(&stash, &need, GFP_KERNEL) == -ENOMEM);
+	CHECK(t, stash.have.descs && stash.have.descs < 37);
+	test_fail_allocations(-1, 0);
+	CHECK(t, !ptree_stash_fill_need(&stash, &need, GFP_KERNEL));
+	CHECK(t, stash.have.descs == 37);
+	CHECK(t, atomic_long_read(&ptree_nr_descs) == 37);
+	desc = ptree_desc_alloc(&stash, 3, test_page());
+	CHECK(t, desc->index == 3 && stash.have.descs == 36);
+	CHECK(t, atomic_long_read(&ptree_nr_descs) == 37);
+	ptree_desc_put(desc);
+	ptree_stash_drain(&stash);
+}
+
 /* A clone of everything is a count, whatever the size, and needs no memory. */
 static void case_clone_whole(struct ptree_test *t)
 {
@@ -788,6 +809,7 @@ const struct test_case test_cases[] = {
 	{ "open and close", case_open_close },
 	{ "open without memory", case_open_fails },
 	{ "stash", case_stash },
+	{ "stash of descriptors", case_stash_descs },
 	{ "clone of everything", case_clone_whole },
 	{ "clone of a part", case_clone_part },
 	{ "clone without memory", case_clone_fails },

@@ -29,6 +29,24 @@ noinline void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
 	return malloc(cache->size);
 }
 
+/* All or nothing. */
+noinline int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp,
+				   size_t nr, void **objects)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		objects[i] = malloc(cache->size);
+		if (!objects[i])
+			break;
+	}
+	if (i == nr)
+		return nr;
+	while (i--)
+		free(objects[i]);
+	return 0;
+}
+
 noinline void kmem_cache_free(struct kmem_cache *cache, void *object)
 {
 	free(object);

@@ -21,6 +21,8 @@
 #define atomic_long_read(v)	__atomic_load_n(&(v)->counter, __ATOMIC_RELAXED)
 #define atomic_long_inc(v) \
 	((void)__atomic_fetch_add(&(v)->counter, 1, __ATOMIC_RELAXED))
+#define atomic_long_add(i, v) \
+	((void)__atomic_fetch_add(&(v)->counter, i, __ATOMIC_RELAXED))
 #define atomic_long_dec(v) \
 	((void)__atomic_fetch_sub(&(v)->counter, 1, __ATOMIC_RELAXED))
 

@@ -17,6 +17,8 @@ struct kmem_cache *kmem_cache_create(const char *name, unsigned int size,
 				     void (*ctor)(void *));
 void kmem_cache_destroy(struct kmem_cache *cache);
 void *kmem_cache_alloc(struct kmem_cache *cache, gfp_t gfp);
+int kmem_cache_alloc_bulk(struct kmem_cache *cache, gfp_t gfp, size_t nr,
+			  void **objects);
 void kmem_cache_free(struct kmem_cache *cache, void *object);
 void *kvmalloc(size_t size, gfp_t gfp);
 void *kvzalloc(size_t size, gfp_t gfp);
