@@ -99,6 +99,25 @@ static void forge(void)
 	result(!missed && sound(kv), "an update lost, doubled or from the future");
 }
 
+/* Two records of one writer change places in the index, twice. */
+static void swap_buckets(void)
+{
+	__u32 a = 0, b, entry;
+	int i, seen = 0;
+
+	while (!kv->index[a])
+		a++;
+	for (b = a + KV_WRITERS; !kv->index[b]; b += KV_WRITERS)
+		;
+	for (i = 0; i < 2; i++) {
+		entry = kv->index[a];
+		kv->index[a] = kv->index[b];
+		kv->index[b] = entry;
+		seen += sound(kv) == i;
+	}
+	result(seen == 2, "records that are not found by their keys");
+}
+
 static void change(__u64 *word, __u64 value, const char *what)
 {
 	__u64 old = *word;
@@ -112,11 +131,15 @@ static void change(__u64 *word, __u64 value, const char *what)
 
 static void change_header(void)
 {
+	struct kv_record *record = record_at(kv, kv->slot[1].bucket);
+
 	change(&kv->clock, kv->clock + 1, "a ticket too many");
 	change(&kv->clock, kv->clock - 1, "a ticket too few");
 	change(&kv->clock, kv->clock ^ 1ULL << KV_SHIFT(1), "another writer's ticket");
 	change(&kv->slot[0].seq, kv->slot[0].seq + 2, "an update said, not done");
 	change(&kv->slot[1].seq, kv->slot[1].seq - 2, "an update done, not said");
+	change(&kv->slot[1].seq, kv->slot[1].seq + 1, "an update under way, not journalled");
+	memcpy(kv->slot[1].copy, record, record_size(record));
 	change(&kv->slot[1].seq, kv->slot[1].seq + 1, "an update without ticket");
 	change(&kv->records, kv->records - 1, "a record too many");
 	change(&kv->size, kv->size + 8, "a file cut short");
@@ -197,6 +220,7 @@ int main(void)
 	build();
 	flip_bits();
 	forge();
+	swap_buckets();
 	change_header();
 	mix_instants();
 	after = copy_of(kv);
