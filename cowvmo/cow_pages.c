@@ -525,38 +525,97 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 }
 
 /*
- * Everything that can fail comes first, and leaves equal content: the page
- * whose tail will be zeroed becomes the VMO's own, then the cut.
+ * Makes everything from byte @from to the end of the VMO read zero. With a
+ * reserve filled by cow_reserve_fill() it fails only because of a damaged
+ * page, and then at once.
  */
-static int resize_locked(struct cowvmo *vmo, u64 size,
-			 struct cow_reserve *reserve, struct ptree_dead *dead)
+static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
+			   struct cow_reserve *reserve,
+			   struct ptree_dead *dead)
 {
-	u64 pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
-	unsigned int tail = offset_in_page(size);
+	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE);
+	unsigned int tail = offset_in_page(from);
 	struct cow_write write = {};
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
-	err = check_new_size(vmo, size);
-	if (err)
-		return err;
-	if (tail && pages <= vmo->nr_pages &&
-	    ptree_lookup(&vmo->tree, vmo->base + pages - 1)) {
-		err = cow_write_page(vmo, pages - 1, &write, reserve);
+	if (tail && ptree_lookup(&vmo->tree, vmo->base + first - 1)) {
+		err = cow_write_page(vmo, first - 1, &write, reserve);
 		if (err)
 			return err;
 	}
-	if (pages < vmo->nr_pages) {
-		err = erase_locked(vmo, pages, vmo->nr_pages - 1, true,
+	if (first < vmo->nr_pages) {
+		err = erase_locked(vmo, first, vmo->nr_pages - 1, even_cows,
 				   reserve, dead);
 		if (err)
 			return err;
 	}
 	if (write.page)
 		zero_user_segment(write.page, tail, PAGE_SIZE);
-	vmo->nr_pages = pages;
+	return 0;
+}
+
+static int resize_locked(struct cowvmo *vmo, u64 size,
+			 struct cow_reserve *reserve, struct ptree_dead *dead)
+{
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	err = check_new_size(vmo, size);
+	if (err)
+		return err;
+	if (size < vmo_size(vmo)) {
+		err = cut_from_locked(vmo, size, true, reserve, dead);
+		if (err)
+			return err;
+	}
+	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
 	i_size_write(&vmo->inode, size);
 	return 0;
+}
+
+static int set_stream_size_locked(struct cowvmo *vmo, u64 size,
+				  struct cow_reserve *reserve,
+				  struct ptree_dead *dead)
+{
+	u64 old = i_size_read(&vmo->inode);
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	if (size > vmo_size(vmo))
+		return -ERANGE;
+	if (size == old)
+		return 0;
+	err = cut_from_locked(vmo, min(old, size), false, reserve, dead);
+	if (err)
+		return err;
+	i_size_write(&vmo->inode, size);
+	return 0;
+}
+
+typedef int (*set_end_fn)(struct cowvmo *vmo, u64 size,
+			  struct cow_reserve *reserve,
+			  struct ptree_dead *dead);
+
+/* Moves an end of the VMO, or changes nothing. */
+static int set_end(struct cowvmo *vmo, u64 size, set_end_fn set)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	err = cow_reserve_fill(&reserve);
+	if (!err) {
+		down_write(&vmo->lock);
+		err = set(vmo, size, &reserve, &dead);
+		up_write(&vmo->lock);
+	}
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
 }
 
 /**
@@ -570,24 +629,7 @@ static int resize_locked(struct cowvmo *vmo, u64 size,
  */
 int cow_resize(struct cowvmo *vmo, u64 size)
 {
-	struct ptree_dead dead = {};
-	struct cow_reserve reserve;
-	int err;
-
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	down_read(&vmo->family->counts);
-	do {
-		down_write(&vmo->lock);
-		err = resize_locked(vmo, size, &reserve, &dead);
-		up_write(&vmo->lock);
-		if (err != -ENOMEM)
-			break;
-		err = cow_reserve_fill(&reserve);
-	} while (!err);
-	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
-	cow_reserve_drain(&reserve);
-	return err;
+	return set_end(vmo, size, resize_locked);
 }
 
 /**
@@ -595,32 +637,12 @@ int cow_resize(struct cowvmo *vmo, u64 size)
  * @vmo: the VMO
  * @size: new stream size in bytes, within the VMO's size
  *
- * Context: may sleep; the caller holds the inode's lock, so that the stream
- * size is stable.
+ * Context: may sleep; the caller holds the inode's lock.
  * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {
-	u64 old, pos, end;
-	int err;
-
-	down_read(&vmo->lock);
-	old = i_size_read(&vmo->inode);
-	end = vmo_size(vmo);
-	up_read(&vmo->lock);
-	if (size > end)
-		return -ERANGE;
-	if (size == old)
-		return 0;
-
-	pos = min(old, size);
-	err = zero_range(vmo, &pos, end);
-	if (err)
-		return err;
-	down_write(&vmo->lock);
-	i_size_write(&vmo->inode, size);
-	up_write(&vmo->lock);
-	return 0;
+	return set_end(vmo, size, set_stream_size_locked);
 }
 
 /**

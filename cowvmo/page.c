@@ -209,7 +209,7 @@ static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
 }
 
 /**
- * cow_reserve_fill() - enough to write one page, or to cut out one range
+ * cow_reserve_fill() - enough to write one page and to cut out one range
  * @reserve: the reserve
  *
  * Context: may sleep; no VMO's lock is held.
@@ -217,7 +217,7 @@ static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
  */
 int cow_reserve_fill(struct cow_reserve *reserve)
 {
-	int err = ptree_stash_fill(&reserve->stash, 2, reserve->gfp);
+	int err = ptree_stash_fill(&reserve->stash, 3, reserve->gfp);
 
 	return err ?: reserve_fill_pages(reserve, 1);
 }
