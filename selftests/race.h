@@ -15,7 +15,6 @@
 #include "maps.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 
 #define RACE_PAGES	48ULL
@@ -169,7 +168,7 @@ static inline __u64 race_hash_of(int snap)
 	return got > 0 ? race_hash(buf, got) : 0;
 }
 
-/* Until both writers have written something more. */
+/* Until both writers have written something more: asleep, not in their way. */
 static inline void race_let_write(struct race *race)
 {
 	__u64 was[2];
@@ -180,7 +179,7 @@ static inline void race_let_write(struct race *race)
 	for (i = 0; i < 2; i++)
 		while (__atomic_load_n(&race->steps[i], __ATOMIC_RELAXED) ==
 		       was[i])
-			sched_yield();
+			usleep(100);
 }
 
 /* In shared memory, so that writers may be processes. */
