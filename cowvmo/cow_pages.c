@@ -356,13 +356,13 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
  * @vmo: the VMO
  * @offset: first byte
  * @length: number of bytes
+ * @relatives: the VMO has living relatives, so that it is refused
  *
  * Context: may sleep.
  * Return: 0, -ERANGE, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
  */
-int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length)
+int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
 {
-	bool relatives = cowvmo_has_relatives(vmo);
 	struct ptree_dead dead = {};
 	struct cow_reserve reserve;
 	int err;

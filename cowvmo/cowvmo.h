@@ -187,7 +187,10 @@ static inline bool cowvmo_page_is_held(struct page *page,
 	return refs != 2 || cowvmo_page_mapcount(page) != 1;
 }
 
-/* main.c */
+/* vmofs.c */
+int cowvmo_fs_init(const struct file_operations *fops,
+		   const struct inode_operations *iops);
+void cowvmo_fs_exit(void);
 int cowvmo_pin(void);
 void cowvmo_unpin(void);
 struct cowvmo *cowvmo_alloc(void);
@@ -198,7 +201,6 @@ int cowvmo_release(struct inode *inode, struct file *file);
 struct file *cowvmo_create(u64 size, u32 flags, const char *name);
 struct file *cowvmo_create_child(struct cowvmo *parent,
 				 const struct cowvmo_create_child *args);
-void cowvmo_destroy(struct cowvmo *vmo);
 int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info);
 void cowvmo_set_name(struct cowvmo *vmo, const char *name);
 
@@ -229,7 +231,7 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
-int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length);
+int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives);
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 int cow_resize(struct cowvmo *vmo, u64 size);
 int cow_set_stream_size(struct cowvmo *vmo, u64 size);
@@ -258,10 +260,14 @@ struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp);
 
 /* fault.c */
 int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* mapping.c */
 void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows);
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff);
 bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,
 		      struct page *copy);
+void cowvmo_make_writable(struct vm_fault *vmf, struct page *page);
+void cowvmo_note_zero_mapped(struct cowvmo *vmo, u64 pgoff);
 bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff);
 
 /* wrprotect.c */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Mappings: every PTE of a VMO is installed, made writable or removed here.
+ * Faults: which page a process gets to see, and whether it may write to it.
  *
  * The one rule: no PTE through which a write can reach a page exists, or comes
  * to exist, unless the VMO allowed it under its lock.
@@ -9,7 +9,7 @@
  *   VM_FAULT_NOPAGE. To hand the page to the core instead would leave a window
  *   in which the core installs a PTE that is no longer right.
  * - Because ->page_mkwrite exists, what is inserted is read-only. Only
- *   fault_make_writable() changes that, after the slot has been marked.
+ *   cowvmo_make_writable() changes that, after the slot has been marked.
  * - A mapping that is not both shared and possibly writable never gets a
  *   writable PTE from us: the core makes private copies by itself. Such
  *   mappings live in an address space of their own (vmo->ro_mapping), since
@@ -24,7 +24,6 @@
 
 #include "compat.h"
 #include "cowvmo.h"
-#include "pte.h"
 #include "trace.h"
 
 /* A fault maps what is there of the leaf around it. */
@@ -44,67 +43,6 @@ static vm_fault_t insert_result(int err)
 	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-/**
- * cowvmo_unmap() - remove all PTEs of a range of pages
- * @vmo: the VMO
- * @first: first page
- * @last: last page
- * @even_cows: private copies too, as truncation does
- *
- * Context: the caller holds vmo->lock for writing.
- */
-void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
-{
-	u64 nr = last - first + 1;
-
-	lockdep_assert_held_write(&vmo->lock);
-	unmap_mapping_pages(vmo->inode.i_mapping, first, nr, even_cows);
-	unmap_mapping_pages(&vmo->ro_mapping, first, nr, even_cows);
-
-	if (first <= vmo->zero_first && last >= vmo->zero_last) {
-		vmo->zero_first = U64_MAX;
-		vmo->zero_last = 0;
-	}
-}
-
-/**
- * cowvmo_unmap_page() - remove all PTEs of one page
- * @vmo: the VMO
- * @pgoff: the page
- *
- * Context: the caller holds vmo->lock for writing.
- */
-void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
-{
-	lockdep_assert_held_write(&vmo->lock);
-	unmap_mapping_pages(vmo->inode.i_mapping, pgoff, 1, false);
-	if (mapping_mapped(&vmo->ro_mapping))
-		unmap_mapping_pages(&vmo->ro_mapping, pgoff, 1, false);
-}
-
-/**
- * cowvmo_zero_mapped() - may a zero page be mapped at this place?
- * @vmo: the VMO
- * @pgoff: the place
- *
- * Context: the caller holds vmo->lock for writing.
- * Return: false only if none is.
- */
-bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff)
-{
-	lockdep_assert_held_write(&vmo->lock);
-	return pgoff >= vmo->zero_first && pgoff <= vmo->zero_last;
-}
-
-/* Before the PTE exists: later writers must not miss it. */
-static void note_zero_mapped(struct cowvmo *vmo, u64 pgoff)
-{
-	spin_lock(&vmo->zero_lock);
-	vmo->zero_first = min(vmo->zero_first, pgoff);
-	vmo->zero_last = max(vmo->zero_last, pgoff);
-	spin_unlock(&vmo->zero_lock);
-}
-
 static vm_fault_t fault_zero(struct cowvmo *vmo, struct vm_fault *vmf)
 {
 	struct page *page = cowvmo_zero_page();
@@ -112,7 +50,7 @@ static vm_fault_t fault_zero(struct cowvmo *vmo, struct vm_fault *vmf)
 
 	if (!page)
 		return VM_FAULT_OOM;
-	note_zero_mapped(vmo, vmf->pgoff);
+	cowvmo_note_zero_mapped(vmo, vmf->pgoff);
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 	put_page(page);
 	return insert_result(err);
@@ -219,87 +157,6 @@ static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 	return ret;
 }
 
-/* The faulting PTE, locked, if it maps @page read-only; else NULL. */
-static pte_t *lock_read_only_pte(struct vm_fault *vmf, struct page *page,
-				 spinlock_t **ptl)
-{
-	pte_t *ptep, pte;
-
-	ptep = cowvmo_pte_lock(vmf->vma->vm_mm, vmf->pmd, vmf->address, ptl);
-	if (!ptep)
-		return NULL;
-	pte = ptep_get(ptep);
-	if (pte_present(pte) && !pte_write(pte) &&
-	    pte_pfn(pte) == page_to_pfn(page))
-		return ptep;
-	cowvmo_pte_unlock(*ptl);
-	return NULL;
-}
-
-static void make_pte_writable(struct vm_fault *vmf, pte_t *ptep)
-{
-	pte_t pte = pte_mkdirty(pte_mkyoung(ptep_get(ptep)));
-
-	set_pte_at(vmf->vma->vm_mm, vmf->address & PAGE_MASK, ptep,
-		   cowvmo_pte_mkwrite(pte));
-}
-
-/*
- * Lets the faulting process write to the page. If another thread has changed
- * the PTE meanwhile, the access faults again.
- */
-static void fault_make_writable(struct vm_fault *vmf, struct page *page)
-{
-	spinlock_t *ptl;
-	pte_t *ptep = lock_read_only_pte(vmf, page, &ptl);
-
-	if (!ptep)
-		return;
-	make_pte_writable(vmf, ptep);
-	cowvmo_pte_unlock(ptl);
-}
-
-/* References to a page that a faulting PTE alone maps: it, a slot, the core. */
-#define TAKE_OVER_REFS	3
-
-/**
- * cowvmo_take_over() - keep the faulting process's page for its VMO
- * @vmf: a write fault on a read-only PTE, which maps vmf->page
- * @desc: the descriptor of that page, shared with relatives
- * @copy: a page with the same content
- *
- * If nothing but this PTE, the core for it, and the descriptor refers to the
- * page, gives the descriptor the copy and makes the PTE writable. Whoever
- * reaches the page through the PTE is kept out by its lock; whoever reaches
- * it through the descriptor cannot get a reference while the count is frozen,
- * and afterwards sees the copy.
- *
- * Context: the caller holds vmo->lock for writing.
- * Return: true if so; else nothing has changed.
- */
-bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,
-		      struct page *copy)
-{
-	struct page *page = vmf->page;
-	bool taken = false;
-	spinlock_t *ptl;
-	pte_t *ptep;
-
-	ptep = lock_read_only_pte(vmf, page, &ptl);
-	if (!ptep)
-		return false;
-	if (cowvmo_page_mapcount(page) == 1 &&
-	    page_ref_freeze(page, TAKE_OVER_REFS)) {
-		/* Pairs with cow_hold_page(). */
-		smp_store_release(&desc->page, copy);
-		page_ref_unfreeze(page, TAKE_OVER_REFS);
-		make_pte_writable(vmf, ptep);
-		taken = true;
-	}
-	cowvmo_pte_unlock(ptl);
-	return taken;
-}
-
 static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
 {
 	int err;
@@ -307,7 +164,7 @@ static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
 	err = vm_insert_page(vmf->vma, vmf->address & PAGE_MASK, page);
 	if (err && err != -EBUSY)
 		return insert_result(err);
-	fault_make_writable(vmf, page);
+	cowvmo_make_writable(vmf, page);
 	return VM_FAULT_NOPAGE;
 }
 
@@ -339,7 +196,7 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 		return VM_FAULT_NOPAGE;
 	/* An in-place write to a page that this VMA maps is only an upgrade. */
 	if (cow_write_mapped(write) == write->page && !write->unmapped) {
-		fault_make_writable(vmf, write->page);
+		cowvmo_make_writable(vmf, write->page);
 		return VM_FAULT_NOPAGE;
 	}
 	return install_writable(vmf, write->page);

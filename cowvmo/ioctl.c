@@ -155,7 +155,8 @@ static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 		err = cow_commit(vmo, range->offset, range->length, &done);
 		break;
 	case COWVMO_OP_DECOMMIT:
-		err = cow_decommit(vmo, range->offset, range->length);
+		err = cow_decommit(vmo, range->offset, range->length,
+				   cowvmo_has_relatives(vmo));
 		if (!err)
 			done = range->length;
 		break;

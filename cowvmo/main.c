@@ -1,203 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module: its device, its pseudo file system, and the inodes that VMOs
- * live in.
- *
- * A VMO is its inode: it is destroyed when the last dentry goes, that is, when
- * no file and no mapping is left. Each file holds a reference to the module,
- * which the VFS drops with the file, and a pin on the file system, whose type
- * keeps the module in place until the last inode has been evicted.
+ * The module and its device.
  */
-#include <linux/file.h>
-#include <linux/magic.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/mount.h>
-#include <linux/pagemap.h>
-#include <linux/pseudo_fs.h>
-#include <linux/slab.h>
 
-#include "compat.h"
 #include "cowvmo.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
-
-#define COWVMO_MAGIC	0x434f5756	/* "VWOC" */
-
-static struct kmem_cache *cowvmo_cache;
-static struct vfsmount *cowvmo_mnt;
-static int cowvmo_mnt_count;
-
-static void cowvmo_init_once(void *data)
-{
-	struct cowvmo *vmo = data;
-
-	inode_init_once(&vmo->inode);
-}
-
-static struct inode *cowvmo_alloc_inode(struct super_block *sb)
-{
-	struct cowvmo *vmo;
-
-	if (cowvmo_should_fail())
-		return NULL;
-	vmo = kmem_cache_alloc(cowvmo_cache, GFP_KERNEL_ACCOUNT);
-	if (!vmo)
-		return NULL;
-	/* The root directory is made here too: an empty VMO without family. */
-	memset(vmo, 0, offsetof(struct cowvmo, inode));
-	init_rwsem(&vmo->lock);
-	spin_lock_init(&vmo->zero_lock);
-	vmo->zero_first = U64_MAX;
-	INIT_LIST_HEAD(&vmo->children);
-	INIT_LIST_HEAD(&vmo->member);
-	return &vmo->inode;
-}
-
-static void cowvmo_free_inode(struct inode *inode)
-{
-	kmem_cache_free(cowvmo_cache, inode_to_vmo(inode));
-}
-
-static void cowvmo_evict_inode(struct inode *inode)
-{
-	truncate_inode_pages_final(&inode->i_data);
-	clear_inode(inode);
-	cowvmo_destroy(inode_to_vmo(inode));
-}
-
-static const struct super_operations cowvmo_super_ops = {
-	.alloc_inode	= cowvmo_alloc_inode,
-	.free_inode	= cowvmo_free_inode,
-	.evict_inode	= cowvmo_evict_inode,
-	.statfs		= simple_statfs,
-};
-
-static int cowvmo_init_fs_context(struct fs_context *fc)
-{
-	struct pseudo_fs_context *ctx = init_pseudo(fc, COWVMO_MAGIC);
-
-	if (!ctx)
-		return -ENOMEM;
-	ctx->ops = &cowvmo_super_ops;
-	fc->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
-	return 0;
-}
-
-static struct file_system_type cowvmo_fs = {
-	.name			= "cowvmo",
-	.owner			= THIS_MODULE,
-	.init_fs_context	= cowvmo_init_fs_context,
-	.kill_sb		= kill_anon_super,
-};
-
-/**
- * cowvmo_pin() - keep the file system mounted
- *
- * Context: may sleep.
- * Return: 0, or -ENOMEM when it could not be mounted.
- */
-int cowvmo_pin(void)
-{
-	return simple_pin_fs(&cowvmo_fs, &cowvmo_mnt, &cowvmo_mnt_count);
-}
-
-/**
- * cowvmo_unpin() - undo one cowvmo_pin()
- */
-void cowvmo_unpin(void)
-{
-	simple_release_fs(&cowvmo_mnt, &cowvmo_mnt_count);
-}
-
-static void cowvmo_init_ro_mapping(struct cowvmo *vmo)
-{
-	struct address_space *mapping = &vmo->ro_mapping;
-
-	address_space_init_once(mapping);
-	init_rwsem(&mapping->invalidate_lock);
-	mapping->host = &vmo->inode;
-	mapping->a_ops = vmo->inode.i_mapping->a_ops;
-	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
-}
-
-/**
- * cowvmo_alloc() - a VMO without content, size, family and file
- *
- * Context: may sleep; the caller has pinned the file system.
- * Return: the VMO, to be released with iput() unless a file takes it over;
- * an ERR_PTR: -ENOMEM.
- */
-struct cowvmo *cowvmo_alloc(void)
-{
-	static atomic64_t last_id;
-	struct cowvmo *vmo;
-	struct inode *inode;
-
-	inode = alloc_anon_inode(cowvmo_mnt->mnt_sb);
-	if (IS_ERR(inode))
-		return ERR_CAST(inode);
-
-	inode->i_mode = S_IFREG | 0600;
-	inode->i_op = &cowvmo_inode_ops;
-	vmo = inode_to_vmo(inode);
-	vmo->id = atomic64_inc_return(&last_id);
-	atomic_long_inc(&cowvmo_nr_vmos);
-	cowvmo_init_ro_mapping(vmo);
-	return vmo;
-}
-
-/**
- * cowvmo_open_file() - one more file of a VMO
- * @vmo: the VMO; the file takes a reference of its own
- * @writable: false: nothing reached through this file can ever be written
- *
- * i_fop stays unset, so that no path through /proc opens the inode anew with
- * other rights. FMODE_ATOMIC_POS stays unset, as it does for a memfd.
- *
- * Context: may sleep.
- * Return: the file or an ERR_PTR: -ENOMEM, -ENFILE.
- */
-struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable)
-{
-	struct file *file;
-	int err;
-
-	if (cowvmo_should_fail())
-		return ERR_PTR(-ENOMEM);
-	err = cowvmo_pin();
-	if (err)
-		return ERR_PTR(err);
-	__module_get(THIS_MODULE);
-	ihold(&vmo->inode);
-	file = alloc_file_pseudo(&vmo->inode, cowvmo_mnt, "cowvmo",
-				 (writable ? O_RDWR : O_RDONLY) | O_LARGEFILE,
-				 &cowvmo_file_fops);
-	if (IS_ERR(file)) {
-		iput(&vmo->inode);
-		module_put(THIS_MODULE);
-		cowvmo_unpin();
-		return file;
-	}
-	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	if (!writable)
-		file->f_mapping = &vmo->ro_mapping;
-	return file;
-}
-
-/**
- * cowvmo_release() - the last reference to a file of a VMO is gone
- * @inode: the VMO's inode
- * @file: the file
- *
- * Return: 0.
- */
-int cowvmo_release(struct inode *inode, struct file *file)
-{
-	cowvmo_unpin();
-	return 0;
-}
 
 static const struct file_operations cowvmo_device_fops = {
 	.owner		= THIS_MODULE,
@@ -217,14 +28,12 @@ static int __init cowvmo_init(void)
 {
 	int err;
 
-	cowvmo_cache = kmem_cache_create("cowvmo_inode", sizeof(struct cowvmo),
-					 0, SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
-					 cowvmo_init_once);
-	if (!cowvmo_cache)
-		return -ENOMEM;
+	err = cowvmo_fs_init(&cowvmo_file_fops, &cowvmo_inode_ops);
+	if (err)
+		return err;
 	err = ptree_caches_create();
 	if (err)
-		goto err_cache;
+		goto err_fs;
 	cowvmo_debug_init();
 	err = misc_register(&cowvmo_device);
 	if (err)
@@ -234,8 +43,8 @@ static int __init cowvmo_init(void)
 err_debug:
 	cowvmo_debug_exit();
 	ptree_caches_destroy();
-err_cache:
-	kmem_cache_destroy(cowvmo_cache);
+err_fs:
+	cowvmo_fs_exit();
 	return err;
 }
 
@@ -244,10 +53,8 @@ static void __exit cowvmo_exit(void)
 	misc_deregister(&cowvmo_device);
 	cowvmo_debug_exit();
 	cowvmo_zero_page_exit();
-	/* Inodes are freed after a grace period. */
-	rcu_barrier();
 	ptree_caches_destroy();
-	kmem_cache_destroy(cowvmo_cache);
+	cowvmo_fs_exit();
 	WARN(atomic_long_read(&cowvmo_nr_pages), "cowvmo: %ld page still allocated\n",
 	     atomic_long_read(&cowvmo_nr_pages));
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The VMO as an object: how it comes to be, what it is called, how it ends.
+ * The VMO as an object: how it comes to be, what it tells of itself.
  *
  * A VMO is built completely - content, family, file - before a file
- * descriptor makes it reachable, and everything that can fail comes first. It
- * ends when its inode is evicted; that cannot fail, in whatever order
- * relatives go.
+ * descriptor makes it reachable, and everything that can fail comes first.
  */
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -139,25 +137,6 @@ struct file *cowvmo_create_child(struct cowvmo *parent,
 	file = vmo_create_child_pinned(parent, args);
 	cowvmo_unpin();
 	return file;
-}
-
-/**
- * cowvmo_destroy() - the end of a VMO; called when its inode is evicted
- * @vmo: the VMO, which nobody else can reach any more
- *
- * Context: may sleep.
- */
-void cowvmo_destroy(struct cowvmo *vmo)
-{
-	/* The root directory of the file system is no VMO. */
-	if (!vmo->id)
-		return;
-	trace_cowvmo_free(vmo->id);
-	if (vmo->family)
-		cowvmo_family_leave(vmo);
-	else
-		cow_clear(vmo);
-	atomic_long_dec(&cowvmo_nr_vmos);
 }
 
 /**
