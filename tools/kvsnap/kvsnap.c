@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* kvsnap: snapshots of a store in full flight, by VMO, fork() and memcpy(). */
 #include <ftw.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "store.h"
 #include "vmo.h"
@@ -26,11 +22,12 @@ struct side {
 	enum { BY_MEMCPY, BY_VMO, BY_FORK } how;
 	__u64 taken, good;
 	__u64 call, pause;	/* longest call, longest writer pause at one */
-	__u64 memory, updates;	/* most memory in use, beyond what was before */
+	__u64 memory;		/* most that a snapshot alone held in the end */
+	__u64 updates, time;
 	__u64 latency[512];	/* from one update to the next, in classes */
 };
 
-static const char *out;		/* the directory for saved snapshots */
+static const char *dir, *out;	/* what to load, where to save snapshots */
 static int ends[2];		/* a socket: verdicts arrive at the first end */
 static struct kv *kv;		/* what the writers write to, for whom */
 static struct side *side;
@@ -45,12 +42,9 @@ static void check(int good, const char *what)
 
 /*
  * Each regular file becomes the records "1:/path#0", "1:/path#1", ... of
- * KV_CHUNK bytes. If all are less than LEAST they go in again, as "2:/path#0"
- * and so on, until it is that much.
+ * KV_CHUNK bytes, and again "2:/path#0", ... until LEAST is reached.
  */
-static const char *dir;
-static int comparing;		/* with what was loaded */
-static unsigned int copy_nr;
+static int comparing, copy_nr;
 static __u64 loaded;
 
 static int load_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -66,7 +60,7 @@ static int load_file(const char *path, const struct stat *st, int type, struct F
 	fd = need(open(path, O_RDONLY), path);
 	while (!bad && len == KV_CHUNK) {
 		len = need(read(fd, buf, KV_CHUNK), path);
-		snprintf(key, sizeof(key), "%u:%s#%d", copy_nr, path + strlen(dir), nr++);
+		snprintf(key, sizeof(key), "%d:%s#%d", copy_nr, path + strlen(dir), nr++);
 		bad = comparing ? !kv_equal(kv, key, buf, len) :
 			kv_put(kv, key, buf, len);
 		loaded += len;
@@ -89,6 +83,20 @@ static int load(int compare)
 	return rc >= 0 && loaded >= LEAST;
 }
 
+/* What only this snapshot holds: a VMO, or else the child of a fork */
+static __u64 memory_alone(int fd)
+{
+	int file = need(open("/proc/self/smaps_rollup", O_RDONLY), "smaps_rollup");
+	char text[4096] = "", *dirty;
+
+	need(read(file, text, sizeof(text) - 1), "smaps_rollup");
+	close(file);
+	dirty = strstr(text, "Private_Dirty:");
+	if (fd >= 0)
+		return vmo_info(fd).out_private_bytes;
+	return dirty ? strtoull(dirty + strlen("Private_Dirty:"), NULL, 10) << 10 : 0;
+}
+
 /* The reader verifies, saves what is good, lets go of it, and tells. */
 static void examine(void *copy, size_t size, const char *path, int fd)
 {
@@ -103,26 +111,25 @@ static void examine(void *copy, size_t size, const char *path, int fd)
 			done += need(write(file, copy + done, size - done), path);
 		close(file);
 	}
+	verdict.memory = memory_alone(fd);
 	munmap(copy, size);
 	close(fd);
 	need(send(ends[1], &verdict, sizeof(verdict), 0), "send");
 }
 
-static int answered(void)
+static int await(struct verdict *verdict)
 {
-	struct verdict verdict;
-
-	need(recv(ends[0], &verdict, sizeof(verdict), 0), "recv");
-	if (*verdict.why)
-		printf("      %s\n", verdict.why);
-	return !*verdict.why;
+	need(recv(ends[0], verdict, sizeof(*verdict), 0), "recv");
+	if (*verdict->why)
+		printf("      %s\n", verdict->why);
+	return !*verdict->why;
 }
 
 /* Carries an fd and a path over a Unix socket: out if @fd is one, else in. */
-static int carry(int sock, int fd, char *path)
+static int carry(int sock, int fd, const char *path)
 {
 	long control[CMSG_SPACE(sizeof(int)) / sizeof(long)];
-	struct iovec iov = { path, fd < 0 ? PATH : strlen(path) + 1 };
+	struct iovec iov = { (void *)path, fd < 0 ? PATH : strlen(path) + 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 			      .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
@@ -215,27 +222,15 @@ static void writers(int start)
 			err(1, "pthread_create");
 }
 
-/* Memory in use, files in a tmpfs not counted */
-static __u64 memory_used(void)
-{
-	struct sysinfo info;
-
-	sysinfo(&info);
-	return (info.totalram - info.freeram - info.bufferram - info.sharedram) * info.mem_unit;
-}
-
 /* Takes a snapshot, waits for the verdict, lets go. */
-static void snapshot(int vmo)
+static void snapshot(int vmo, const char *path)
 {
-	struct pollfd arrives = { .fd = ends[0], .events = POLLIN };
 	void *copy = side->how == BY_MEMCPY ? malloc(kv->size) : NULL;
 	struct verdict verdict;
 	__u64 start = now();
-	char path[PATH];
 	int fd = -1;
 
 	alarm(120);	/* a reader that is gone does not answer */
-	snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
 	__atomic_add_fetch(&calls, 1, RELAXED);
 	if (side->how == BY_VMO) {
 		fd = vmo_snapshot(vmo, kv->size, COWVMO_CREATE_NO_WRITE);
@@ -250,10 +245,12 @@ static void snapshot(int vmo)
 
 	if (side->how == BY_VMO)
 		need(carry(ends[0], fd, path), "send");
-	do
-		raise_to(&side->memory, memory_used());
-	while (!copy && !poll(&arrives, 1, 10));
-	side->good += copy ? !kv_verify(copy, kv->size, &verdict) : answered();
+	if (copy)
+		kv_verify(copy, kv->size, &verdict);
+	else
+		await(&verdict);
+	raise_to(&side->memory, copy ? kv->size : verdict.memory);
+	side->good += !*verdict.why;
 	side->taken++;
 	if (side->how == BY_FORK)
 		wait(NULL);
@@ -261,18 +258,36 @@ static void snapshot(int vmo)
 	free(copy);
 }
 
+static void verify_file(const char *path)
+{
+	int fd = need(open(path, O_RDONLY), path);
+	size_t size = need(lseek(fd, 0, SEEK_END), path);
+	void *copy = vmo_map(fd, size, PROT_READ);
+	struct verdict verdict;
+
+	check(!kv_verify(copy, size, &verdict), path);
+	printf("      instant %llu, undone %llu updates under way %s\n",
+	       verdict.clock, verdict.under_way, verdict.why);
+	munmap(copy, size);
+	close(fd);
+}
+
 static void run(struct side *by, int vmo)
 {
-	__u64 before = memory_used(), start = now();
+	__u64 start = now();
+	char path[PATH];
 
 	side = by;
-	side->memory = before;
+	snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
 	writers(1);
 	while (now() - start < SECONDS * 1000000000ULL || side->taken < SNAPSHOTS)
-		snapshot(vmo);
+		snapshot(vmo, path);
 	writers(0);
-	side->memory -= before;
-	check((side->good == side->taken) != (side->how == BY_MEMCPY), side->name);
+	side->time = now() - start;
+	check((side->good == side->taken) != (side->how == BY_MEMCPY),
+	      side->how == BY_MEMCPY ? "memcpy: torn, as expected" : side->name);
+	if (side->how != BY_MEMCPY)
+		verify_file(path);
 }
 
 /* Bars on a logarithmic scale: eight characters are a factor of eight. */
@@ -296,11 +311,21 @@ static void report(const struct side *by)
 	chart("p99", 0.99, by);
 	chart("p99.9", 0.999, by);
 	chart("longest", 1, by);
-	printf("\n           snapshots exact longest call  writer pause   updates  extra memory\n");
+	printf("\n           snapshots exact longest call  writer pause  updates/s  extra memory\n");
 	for (; by->name; by++)
 		printf("  %-8s %9llu %5llu %9.2f ms %10.2f ms %9llu %9llu MiB\n",
 		       by->name, by->taken, by->good, by->call / 1e6,
-		       by->pause / 1e6, by->updates, by->memory >> 20);
+		       by->pause / 1e6, by->updates * 1000 / (by->time / 1000000),
+		       by->memory >> 20);
+}
+
+static void print_info(const char *what, int fd)
+{
+	struct cowvmo_get_info info = vmo_info(fd);
+
+	printf("      %-9s VMO %llu, parent %llu: sees %llu KiB, %llu alone; its share is %llu\n",
+	       what, info.out_id, info.out_parent_id, info.out_populated_bytes >> 10,
+	       info.out_private_bytes >> 10, info.out_scaled_bytes >> 10);
 }
 
 static void check_at(const struct kv *copy, __u64 clock, const char *what)
@@ -328,24 +353,24 @@ static void show_clones(int vmo, int snap, __u64 size)
 {
 	struct kv *first = vmo_map(snap, size, PROT_READ), *second, *third;
 	__u64 clock = first->clock & KV_TICKETS, start, spent = 0;
+	struct verdict verdict;
 	int fd, fd2, i;
 
 	printf("\nA clone of a clone, parents closed first\n");
 	second = branch(snap, size, &fd, 5000);
 	third = branch(fd, size, &fd2, 5000);
-	vmo_print("store", vmo);
-	vmo_print("snapshot", snap);
-	vmo_print("clone", fd);
-	vmo_print("its clone", fd2);
+	print_info("store", vmo);
+	print_info("snapshot", snap);
+	print_info("clone", fd);
+	print_info("its clone", fd2);
 	need(carry(ends[0], snap, ""), "send");
 	munmap(kv, KV_SPACE);
 	close(vmo);
-	check(answered(), "store closed while the reader verifies a snapshot");
+	check(await(&verdict), "store closed while the reader verifies a snapshot");
 	check_at(second, clock + 5000, "clone, 5000 updates on");
 	munmap(second, size);
 	close(fd);
 	check_at(third, clock + 10000, "clone of the clone, its parent closed, 10000 updates on");
-	vmo_print("its clone", fd2);
 
 	printf("\nReset to a template, %d times\n", RESETS);
 	for (i = 0; i < RESETS; i++) {
@@ -360,20 +385,6 @@ static void show_clones(int vmo, int snap, __u64 size)
 	printf("      %.0f us from one run to the next\n", spent / 1e3 / RESETS);
 }
 
-static void verify_file(const char *path)
-{
-	int fd = need(open(path, O_RDONLY), path);
-	size_t size = need(lseek(fd, 0, SEEK_END), path);
-	struct verdict verdict;
-
-	kv = mmap(NULL, size + 1, PROT_READ, MAP_PRIVATE, fd, 0);
-	check(!kv_verify(kv, size, &verdict), path);
-	printf("      instant %llu, undone %llu updates under way %s\n",
-	       verdict.clock, verdict.under_way, verdict.why);
-	munmap(kv, size + 1);
-	close(fd);
-}
-
 static void demo(void)
 {
 	static struct side by[] = {
@@ -381,14 +392,12 @@ static void demo(void)
 	};
 	int vmo = vmo_create(KV_SPACE, "kvsnap"), snap;
 	struct kv *store = kv = vmo_map(vmo, KV_SPACE, PROT_READ | PROT_WRITE);
-	char path[PATH];
 
 	madvise(kv, KV_SPACE, MADV_DONTFORK);	/* fork() shall copy its own only */
 	printf("Loading %s into a VMO\n", dir);
 	check(load(0) && load(1), "every file, found again by its keys");
 	printf("      %llu records, %llu MiB\n\n", kv->records, kv->size >> 20);
-	printf("%d writers at full speed, snapshot after snapshot; copies by memcpy are torn\n",
-	       KV_WRITERS);
+	printf("%d writers at full speed, snapshot after snapshot\n", KV_WRITERS);
 	run(&by[0], vmo);
 	run(&by[1], vmo);
 	kv = mmap(NULL, store->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -404,12 +413,6 @@ static void demo(void)
 	snap = vmo_snapshot(vmo, kv->size, COWVMO_CREATE_NO_WRITE);
 	writers(0);
 	show_clones(vmo, snap, kv->size);
-
-	printf("\nThe last snapshots, as saved\n");
-	for (side = by + 1; side->name; side++) {
-		snprintf(path, sizeof(path), "%s/%s.kv", out, side->name);
-		verify_file(path);
-	}
 }
 
 int main(int argc, char **argv)

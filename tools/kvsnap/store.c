@@ -182,8 +182,7 @@ static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
 	if (find(kv, record->data, record->key_len) != bucket)
 		return object(verdict, "not found by key: bucket", bucket, 0);
 	if (record->version && record->ticket >= verdict->clock)
-		return object(verdict, "ticket from beyond the clock",
-			      record->ticket, verdict->clock);
+		return object(verdict, "ticket, clock", record->ticket, verdict->clock);
 	versions[bucket % KV_WRITERS] += record->version;
 	return 0;
 }

@@ -63,6 +63,7 @@ struct kv {
 struct verdict {
 	__u64 clock;		/* the instant */
 	__u64 under_way;	/* updates undone from the journal */
+	__u64 memory;		/* that this snapshot alone holds; not set here */
 	char why[112];		/* what is wrong, or empty */
 };
 

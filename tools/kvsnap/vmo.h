@@ -49,14 +49,12 @@ static inline void *vmo_map(int fd, __u64 size, int prot)
 	return mem == MAP_FAILED ? (void *)need(-1, "mmap") : mem;
 }
 
-static inline void vmo_print(const char *what, int fd)
+static inline struct cowvmo_get_info vmo_info(int fd)
 {
 	struct cowvmo_get_info info = { .size = sizeof(info), .want = COWVMO_INFO_MEMORY };
 
 	need(ioctl(fd, COWVMO_IOC_GET_INFO, &info), "info");
-	printf("      %-9s VMO %llu, parent %llu: sees %llu KiB, %llu alone; its share is %llu\n",
-	       what, info.out_id, info.out_parent_id, info.out_populated_bytes >> 10,
-	       info.out_private_bytes >> 10, info.out_scaled_bytes >> 10);
+	return info;
 }
 
 #endif /* KVSNAP_VMO_H */
