@@ -21,10 +21,10 @@ static inline void f_check_scaled(unsigned int index,
 				  const struct cowvmo_get_info *info,
 				  const struct m_memory *want)
 {
-	unsigned __int128 got, differ;
+	__uint128_t got, differ;
 
 	f_same(index, "fraction >= 1", info->out_scaled_fraction >> 63, 0);
-	got = ((unsigned __int128)info->out_scaled_bytes << 63) +
+	got = ((__uint128_t)info->out_scaled_bytes << 63) +
 		info->out_scaled_fraction;
 	differ = got > want->scaled ? got - want->scaled : want->scaled - got;
 	if (differ > want->populated / PG)

@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
+#include "kselftest.h"
+
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ	22
 #define MADV_POPULATE_WRITE	23
@@ -24,8 +26,7 @@ struct f_verdict {
 
 static struct f_verdict *f_verdict;
 
-static inline void __attribute__((noreturn, format(printf, 1, 2)))
-f_fail(const char *format, ...)
+static inline __noreturn __printf(1, 2) void f_fail(const char *format, ...)
 {
 	va_list args;
 
@@ -433,7 +434,7 @@ static inline bool f_unmap(struct model *m, const __u64 *arg)
 		vmo->mapped--;
 	}
 	for (i = 0; i < map->pages; i++)
-		left |= map->page[i].at != NULL;
+		left |= !!map->page[i].at;
 	map->used = left;
 	m_release(m, map->vmo);
 	return true;

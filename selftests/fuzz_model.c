@@ -17,8 +17,6 @@
 
 #include <time.h>
 
-#include "kselftest.h"
-
 #define SEGMENT		1000U
 #define MAX_SHRINKS	600U
 /* A segment that takes longer than this hangs. */
@@ -225,7 +223,7 @@ static void replay(const char *path)
 	if (!passes(&list, 0, 0))
 		ksft_print_msg("step %u: %s\n", record->done,
 			       record->verdict.why);
-	ksft_test_result(!record->verdict.why[0], "replay %u operations\n",
+	ksft_test_result(!record->verdict.why[0], "%u operations once more\n",
 			 list.ops);
 }
 

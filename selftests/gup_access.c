@@ -20,16 +20,14 @@ FIXTURE_VARIANT(put) {
 	int (*put)(unsigned char *at, unsigned char byte);
 };
 
-#define PUT(name)	FIXTURE_VARIANT_ADD(put, name) { .put = put_##name }
-
-PUT(store);
-PUT(process_vm);
-PUT(proc_mem);
-PUT(ptrace);
-PUT(read);
-PUT(direct);
-PUT(uring);
-PUT(uring_direct);
+FIXTURE_VARIANT_ADD(put, store) { .put = put_store };
+FIXTURE_VARIANT_ADD(put, process_vm) { .put = put_process_vm };
+FIXTURE_VARIANT_ADD(put, proc_mem) { .put = put_proc_mem };
+FIXTURE_VARIANT_ADD(put, ptrace) { .put = put_ptrace };
+FIXTURE_VARIANT_ADD(put, read) { .put = put_read };
+FIXTURE_VARIANT_ADD(put, direct) { .put = put_direct };
+FIXTURE_VARIANT_ADD(put, uring) { .put = put_uring };
+FIXTURE_VARIANT_ADD(put, uring_direct) { .put = put_uring_direct };
 
 FIXTURE_SETUP(put)
 {
@@ -196,17 +194,15 @@ FIXTURE_VARIANT(get) {
 	int (*get)(unsigned char *at);
 };
 
-#define GET(name)	FIXTURE_VARIANT_ADD(get, name) { .get = get_##name }
-
-GET(load);
-GET(process_vm);
-GET(proc_mem);
-GET(ptrace);
-GET(write);
-GET(direct);
-GET(uring);
-GET(uring_direct);
-GET(vmsplice);
+FIXTURE_VARIANT_ADD(get, load) { .get = get_load };
+FIXTURE_VARIANT_ADD(get, process_vm) { .get = get_process_vm };
+FIXTURE_VARIANT_ADD(get, proc_mem) { .get = get_proc_mem };
+FIXTURE_VARIANT_ADD(get, ptrace) { .get = get_ptrace };
+FIXTURE_VARIANT_ADD(get, write) { .get = get_write };
+FIXTURE_VARIANT_ADD(get, direct) { .get = get_direct };
+FIXTURE_VARIANT_ADD(get, uring) { .get = get_uring };
+FIXTURE_VARIANT_ADD(get, uring_direct) { .get = get_uring_direct };
+FIXTURE_VARIANT_ADD(get, vmsplice) { .get = get_vmsplice };
 
 FIXTURE_SETUP(get)
 {

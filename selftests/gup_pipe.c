@@ -19,25 +19,44 @@ FIXTURE(pipe) {
 FIXTURE_VARIANT(pipe) {
 	/* who dies: the parent or the clone */
 	bool parent_gives;
-	/* how the page got into the giver's mapping */
-	bool store_first;
 	int (*put)(unsigned char *at, unsigned char byte);
 };
 
-#define PIPE(name)							\
-	FIXTURE_VARIANT_ADD(pipe, clone_gives_##name) {			\
-		.put = put_##name,					\
-	};								\
-	FIXTURE_VARIANT_ADD(pipe, parent_gives_##name) {		\
-		.put = put_##name, .parent_gives = true,		\
-	}
+FIXTURE_VARIANT_ADD(pipe, clone_gives_store) { .put = put_store };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_store) {
+	.put = put_store,
+	.parent_gives = true,
+};
 
-PIPE(store);
-PIPE(process_vm);
-PIPE(ptrace);
-PIPE(read);
-PIPE(direct);
-PIPE(uring_direct);
+FIXTURE_VARIANT_ADD(pipe, clone_gives_process_vm) { .put = put_process_vm };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_process_vm) {
+	.put = put_process_vm,
+	.parent_gives = true,
+};
+
+FIXTURE_VARIANT_ADD(pipe, clone_gives_ptrace) { .put = put_ptrace };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_ptrace) {
+	.put = put_ptrace,
+	.parent_gives = true,
+};
+
+FIXTURE_VARIANT_ADD(pipe, clone_gives_read) { .put = put_read };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_read) {
+	.put = put_read,
+	.parent_gives = true,
+};
+
+FIXTURE_VARIANT_ADD(pipe, clone_gives_direct) { .put = put_direct };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_direct) {
+	.put = put_direct,
+	.parent_gives = true,
+};
+
+FIXTURE_VARIANT_ADD(pipe, clone_gives_uring_direct) { .put = put_uring_direct };
+FIXTURE_VARIANT_ADD(pipe, parent_gives_uring_direct) {
+	.put = put_uring_direct,
+	.parent_gives = true,
+};
 
 /* All of the page into the pipe, itself and not a copy */
 static int give(int fd, int to)

@@ -193,30 +193,113 @@ FIXTURE_VARIANT(among) {
 	bool elsewhere;
 };
 
-#define AMONG(name, kind_, position_, elsewhere_)			\
-	FIXTURE_VARIANT_ADD(among, name) {				\
-		.kind = kind_, .position = position_,			\
-		.elsewhere = elsewhere_,				\
-	}
+FIXTURE_VARIANT_ADD(among, private_first) {
+	.kind = K_PRIVATE,
+	.position = 0,
+	.elsewhere = false,
+};
 
-AMONG(private_first, K_PRIVATE, 0, false);
-AMONG(private_middle, K_PRIVATE, 1, false);
-AMONG(private_last, K_PRIVATE, 2, false);
-AMONG(private_read_first, K_PRIVATE_READ, 0, false);
-AMONG(private_read_middle, K_PRIVATE_READ, 1, false);
-AMONG(private_read_last, K_PRIVATE_READ, 2, false);
-AMONG(read_first, K_READ, 0, false);
-AMONG(read_middle, K_READ, 1, false);
-AMONG(read_last, K_READ, 2, false);
-AMONG(private_first_elsewhere, K_PRIVATE, 0, true);
-AMONG(private_middle_elsewhere, K_PRIVATE, 1, true);
-AMONG(private_last_elsewhere, K_PRIVATE, 2, true);
-AMONG(private_read_first_elsewhere, K_PRIVATE_READ, 0, true);
-AMONG(private_read_middle_elsewhere, K_PRIVATE_READ, 1, true);
-AMONG(private_read_last_elsewhere, K_PRIVATE_READ, 2, true);
-AMONG(read_first_elsewhere, K_READ, 0, true);
-AMONG(read_middle_elsewhere, K_READ, 1, true);
-AMONG(read_last_elsewhere, K_READ, 2, true);
+FIXTURE_VARIANT_ADD(among, private_middle) {
+	.kind = K_PRIVATE,
+	.position = 1,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, private_last) {
+	.kind = K_PRIVATE,
+	.position = 2,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_first) {
+	.kind = K_PRIVATE_READ,
+	.position = 0,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_middle) {
+	.kind = K_PRIVATE_READ,
+	.position = 1,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_last) {
+	.kind = K_PRIVATE_READ,
+	.position = 2,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, read_first) {
+	.kind = K_READ,
+	.position = 0,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, read_middle) {
+	.kind = K_READ,
+	.position = 1,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, read_last) {
+	.kind = K_READ,
+	.position = 2,
+	.elsewhere = false,
+};
+
+FIXTURE_VARIANT_ADD(among, private_first_elsewhere) {
+	.kind = K_PRIVATE,
+	.position = 0,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, private_middle_elsewhere) {
+	.kind = K_PRIVATE,
+	.position = 1,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, private_last_elsewhere) {
+	.kind = K_PRIVATE,
+	.position = 2,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_first_elsewhere) {
+	.kind = K_PRIVATE_READ,
+	.position = 0,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_middle_elsewhere) {
+	.kind = K_PRIVATE_READ,
+	.position = 1,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, private_read_last_elsewhere) {
+	.kind = K_PRIVATE_READ,
+	.position = 2,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, read_first_elsewhere) {
+	.kind = K_READ,
+	.position = 0,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, read_middle_elsewhere) {
+	.kind = K_READ,
+	.position = 1,
+	.elsewhere = true,
+};
+
+FIXTURE_VARIANT_ADD(among, read_last_elsewhere) {
+	.kind = K_READ,
+	.position = 2,
+	.elsewhere = true,
+};
 
 struct odd {
 	int fd;

@@ -221,22 +221,60 @@ FIXTURE_VARIANT(remove) {
 	bool snapshot;
 };
 
-#define REMOVE(name, how_, snapshot_)					\
-	FIXTURE_VARIANT_ADD(remove, name) {				\
-		.how = how_, .snapshot = snapshot_,			\
-	}
+FIXTURE_VARIANT_ADD(remove, zero) {
+	.how = R_ZERO,
+	.snapshot = false,
+};
 
-REMOVE(zero, R_ZERO, false);
-REMOVE(zero_with_snapshot, R_ZERO, true);
-REMOVE(decommit, R_DECOMMIT, false);
-REMOVE(punch_hole, R_PUNCH, false);
-REMOVE(punch_hole_with_snapshot, R_PUNCH, true);
-REMOVE(zero_range, R_ZERO_RANGE, false);
-REMOVE(zero_range_with_snapshot, R_ZERO_RANGE, true);
-REMOVE(madv_remove, R_MADV, false);
-REMOVE(madv_remove_with_snapshot, R_MADV, true);
-REMOVE(stream_size, R_STREAM, false);
-REMOVE(stream_size_with_snapshot, R_STREAM, true);
+FIXTURE_VARIANT_ADD(remove, zero_with_snapshot) {
+	.how = R_ZERO,
+	.snapshot = true,
+};
+
+FIXTURE_VARIANT_ADD(remove, decommit) {
+	.how = R_DECOMMIT,
+	.snapshot = false,
+};
+
+FIXTURE_VARIANT_ADD(remove, punch_hole) {
+	.how = R_PUNCH,
+	.snapshot = false,
+};
+
+FIXTURE_VARIANT_ADD(remove, punch_hole_with_snapshot) {
+	.how = R_PUNCH,
+	.snapshot = true,
+};
+
+FIXTURE_VARIANT_ADD(remove, zero_range) {
+	.how = R_ZERO_RANGE,
+	.snapshot = false,
+};
+
+FIXTURE_VARIANT_ADD(remove, zero_range_with_snapshot) {
+	.how = R_ZERO_RANGE,
+	.snapshot = true,
+};
+
+FIXTURE_VARIANT_ADD(remove, madv_remove) {
+	.how = R_MADV,
+	.snapshot = false,
+};
+
+FIXTURE_VARIANT_ADD(remove, madv_remove_with_snapshot) {
+	.how = R_MADV,
+	.snapshot = true,
+};
+
+FIXTURE_VARIANT_ADD(remove, stream_size) {
+	.how = R_STREAM,
+	.snapshot = false,
+};
+
+FIXTURE_VARIANT_ADD(remove, stream_size_with_snapshot) {
+	.how = R_STREAM,
+	.snapshot = true,
+};
 
 FIXTURE_SETUP(remove)
 {

@@ -56,7 +56,7 @@ struct m_map {
 struct m_memory {
 	__u64 populated;
 	__u64 private;
-	unsigned __int128 scaled;
+	__uint128_t scaled;
 };
 
 struct model {
@@ -297,7 +297,7 @@ static inline struct m_memory m_memory(const struct m_vmo *vmo)
 		sum.populated += PG;
 		if (page->sharers == 1)
 			sum.private += PG;
-		sum.scaled += ((unsigned __int128)PG << 63) / page->sharers;
+		sum.scaled += ((__uint128_t)PG << 63) / page->sharers;
 	}
 	return sum;
 }

@@ -17,7 +17,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#define RACE_PAGES	48ULL
+#define RACE_PAGES	32ULL
 /* Room behind the writers' pages, for whoever wants to disturb there */
 #define RACE_SPARE	16ULL
 #define RACE_BYTES	((RACE_PAGES + RACE_SPARE) * PG)

@@ -66,10 +66,13 @@ static int run_jobs(int fd, void *(*work)(void *))
 	return error;
 }
 
-#define FAIL_IF(job, condition) do {					\
-		if ((condition) && !(job)->error)			\
-			(job)->error = __LINE__;			\
-	} while (0)
+static void fail_at(struct job *job, bool failed, int line)
+{
+	if (failed && !job->error)
+		job->error = line;
+}
+
+#define FAIL_IF(job, condition)	fail_at(job, condition, __LINE__)
 
 /* A page that each thread writes; the others must stay as they were. */
 static int check_but(int fd, __u64 but)

@@ -13,7 +13,7 @@
 
 #define SNAPSHOTS	100
 /* Where the disturbance is not one of those that must be met so often */
-#define FEWER		25
+#define FEWER		12
 
 FIXTURE(race) {
 	struct race *race;
@@ -226,31 +226,115 @@ static void *disturb_protect_in_processes(void *arg)
 	return NULL;
 }
 
-#define RACE(name, ...)	FIXTURE_VARIANT_ADD(race, name) { __VA_ARGS__ }
+FIXTURE_VARIANT_ADD(race, alone) {
+	.place = P_NONE,
+};
 
-RACE(alone, .place = P_NONE);
-RACE(by_file, .by_file = true, .snapshots = FEWER);
-RACE(processes, .processes = true, .snapshots = FEWER);
-RACE(private_first, .place = P_FIRST, .private = true);
-RACE(private_middle, .place = P_MIDDLE, .private = true);
-RACE(private_last, .place = P_LAST, .private = true);
-RACE(read_only_first, .place = P_FIRST);
-RACE(read_only_middle, .place = P_MIDDLE);
-RACE(read_only_last, .place = P_LAST);
-RACE(mprotect, .disturb = disturb_mprotect);
-RACE(mprotect_part, .disturb = disturb_mprotect_part, .snapshots = FEWER);
-RACE(mprotect_processes, .disturb = disturb_protect_in_processes, .snapshots = FEWER);
-RACE(mprotect_private_first, .disturb = disturb_mprotect, .place = P_FIRST,
-     .private = true, .snapshots = FEWER);
-RACE(fork, .disturb = disturb_fork);
-RACE(mremap, .disturb = disturb_mremap);
-RACE(dontneed, .disturb = disturb_dontneed, .snapshots = FEWER);
-RACE(map_unmap, .disturb = disturb_map, .snapshots = FEWER);
-RACE(zero, .disturb = disturb_zero, .snapshots = FEWER);
-RACE(zero_by_file, .disturb = disturb_zero, .by_file = true, .snapshots = FEWER);
-RACE(resize, .disturb = disturb_resize, .snapshots = FEWER);
-RACE(info, .disturb = disturb_info, .snapshots = FEWER);
-RACE(hold, .disturb = disturb_hold, .snapshots = FEWER);
+FIXTURE_VARIANT_ADD(race, by_file) {
+	.by_file = true,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, processes) {
+	.processes = true,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, private_first) {
+	.place = P_FIRST,
+	.private = true,
+};
+
+FIXTURE_VARIANT_ADD(race, private_middle) {
+	.place = P_MIDDLE,
+	.private = true,
+	.snapshots = 3 * FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, private_last) {
+	.place = P_LAST,
+	.private = true,
+	.snapshots = 3 * FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, read_only_first) {
+	.place = P_FIRST,
+};
+
+FIXTURE_VARIANT_ADD(race, read_only_middle) {
+	.place = P_MIDDLE,
+	.snapshots = 3 * FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, read_only_last) {
+	.place = P_LAST,
+	.snapshots = 3 * FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, mprotect) {
+	.disturb = disturb_mprotect,
+};
+
+FIXTURE_VARIANT_ADD(race, mprotect_part) {
+	.disturb = disturb_mprotect_part,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, mprotect_processes) {
+	.disturb = disturb_protect_in_processes,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, mprotect_private_first) {
+	.disturb = disturb_mprotect,
+	.place = P_FIRST,
+	.private = true,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, fork) {
+	.disturb = disturb_fork,
+};
+
+FIXTURE_VARIANT_ADD(race, mremap) {
+	.disturb = disturb_mremap,
+};
+
+FIXTURE_VARIANT_ADD(race, dontneed) {
+	.disturb = disturb_dontneed,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, map_unmap) {
+	.disturb = disturb_map,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, zero) {
+	.disturb = disturb_zero,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, zero_by_file) {
+	.disturb = disturb_zero,
+	.by_file = true,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, resize) {
+	.disturb = disturb_resize,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, info) {
+	.disturb = disturb_info,
+	.snapshots = FEWER,
+};
+
+FIXTURE_VARIANT_ADD(race, hold) {
+	.disturb = disturb_hold,
+	.snapshots = FEWER,
+};
 
 /* The mapping that cannot write, in another process */
 static int map_reader(void *arg)
@@ -394,7 +478,7 @@ static int snapshot_once(struct race *race, int *snap, __u64 *hash)
 
 TEST_F_TIMEOUT(race, each_snapshot_is_one_instant, 240)
 {
-	int snapshots = variant->snapshots ? : SNAPSHOTS;
+	int snapshots = variant->snapshots ?: SNAPSHOTS;
 	struct race *race = self->race;
 	int i;
 

@@ -7,13 +7,13 @@
  */
 #include "fuzz_check.h"
 
-#include "kselftest.h"
-
 enum { PARENT, CHILD, GRANDCHILD, MEMBERS };
 
 /* Four pages with content and one without */
 #define FILLED	4
 #define PAGES	5
+
+#define CASES	(2 * 2 * 3 * 6)
 
 enum writers { W_PARENT = 1, W_CHILD = 2, W_BOTH = 3 };
 
@@ -151,11 +151,12 @@ static bool case_passes(const struct matrix_case *c)
 
 static void report_case(const struct matrix_case *c)
 {
+	const char *mapped = c->mapped ? "mapped" : "not mapped";
+	const char *first = c->read_first ? "read" : "write";
+
 	ksft_test_result(case_passes(c),
 			 "%s, %s writes, %s first, closed %s %s %s\n",
-			 c->mapped ? "mapped" : "not mapped",
-			 writer_names[c->writers],
-			 c->read_first ? "read" : "write",
+			 mapped, writer_names[c->writers], first,
 			 member_names[c->order[0]], member_names[c->order[1]],
 			 member_names[c->order[2]]);
 }
@@ -167,8 +168,8 @@ int main(void)
 	f_verdict = mmap(NULL, sizeof(*f_verdict), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ksft_print_header();
-	ksft_set_plan(2 * 2 * 3 * 6);
-	for (i = 0; i < 2 * 2 * 3 * 6; i++) {
+	ksft_set_plan(CASES);
+	for (i = 0; i < CASES; i++) {
 		struct matrix_case c = {
 			.mapped = i & 1,
 			.read_first = i & 2,

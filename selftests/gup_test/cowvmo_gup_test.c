@@ -17,7 +17,7 @@
 #include "cowvmo_gup_test.h"
 
 struct holder {
-	struct mutex lock;
+	struct mutex lock;	/* for the rest */
 	struct page *page;
 	u32 flags;
 };
