@@ -4,10 +4,13 @@
 # shellcheck disable=SC2034 # variables here are used by the sourcing script
 
 TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/cowvmo
+CACHE=${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/cowvmo
 BUILD=$TREE/build
 LOGS=$BUILD/logs
 JOBS=$(nproc)
+
+# What make was told is meant for our Makefile, not for the kernel's.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 say()
 {
