@@ -42,7 +42,7 @@ struct ptree_node;
 
 /* Slots of a leaf; also the natural batch of a fault-around. */
 #define PTREE_LEAF_BITS		4
-#define PTREE_LEAF_SLOTS	(1U << PTREE_LEAF_BITS)
+#define PTREE_LEAF_SLOTS	16U
 
 /* Leaf 16, level 1 32 (one level-2 slot spans 2 MiB), 16 from there on. */
 #define PTREE_MAX_LEVELS	13

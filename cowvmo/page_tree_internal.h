@@ -61,6 +61,8 @@ static_assert(offsetof(struct ptree_desc, leaves) == 0);
 #define PTREE_UPPER_BITS	4
 #define PTREE_UPPER_MASK	15U
 
+static_assert(PTREE_LEAF_SLOTS == 1 << PTREE_LEAF_BITS);
+
 /* Bits of an index below a slot of a node of @level. */
 static inline unsigned int ptree_shift(unsigned int level)
 {
