@@ -126,7 +126,8 @@ static inline bool f_clone(struct model *m, const __u64 *arg)
 	int fd;
 
 	if (!vmo || arg[1] >= M_VMOS || m->vmo[arg[1]].used ||
-	    arg[2] % PG || arg[3] > M_MAX_PAGES * PG)
+	    arg[2] % PG || arg[3] > M_MAX_PAGES * PG ||
+	    vmo->base + arg[2] / PG > M_MAX_BASE)
 		return false;
 	fd = vmo_child(vmo->fd, arg[4], arg[2], arg[3]);
 	if (fd < 0)

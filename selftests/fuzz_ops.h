@@ -199,18 +199,25 @@ static inline int f_random_prot(__u64 *rnd)
 	return prots[f_below(rnd, 5)];
 }
 
-/* A child of everything, of a part, or of more than there is. */
+/*
+ * A child of everything, of a part, of more than there is, or of nothing: far
+ * beyond the end, where the tree is as high as it gets.
+ */
 static inline void f_make_clone(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	__u64 pages = m->vmo[op->arg[0]].pages;
 
 	op->arg[1] = f_free_vmo(m);
-	switch (f_below(rnd, 4)) {
+	switch (f_below(rnd, 16)) {
 	case 0:
+		op->arg[2] = (1ULL << f_below(rnd, 52)) * PG;
+		op->arg[3] = f_size(rnd);
+		break;
+	case 1 ... 4:
 		op->arg[2] = f_below(rnd, pages + 4) * PG;
 		op->arg[3] = f_size(rnd);
 		break;
-	case 1:
+	case 5 ... 8:
 		op->arg[2] = f_below(rnd, pages + 1) * PG;
 		op->arg[3] = f_below(rnd, pages * PG - op->arg[2] + 1);
 		break;

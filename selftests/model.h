@@ -15,6 +15,8 @@
 #define M_MAP_PAGES	48
 /* More than one slot of a level-2 node of the tree: 512 pages */
 #define M_MAX_PAGES	640ULL
+/* Offsets of all generations add up to less than 2^52 pages, with room. */
+#define M_MAX_BASE	((1ULL << 52) - 2 * M_MAX_PAGES)
 
 struct m_page {
 	unsigned int sharers;
@@ -33,6 +35,8 @@ struct m_vmo {
 	__u64 id;
 	__u64 stream;
 	__u64 pages;
+	/* sum of the offsets of this and all earlier generations, in pages */
+	__u64 base;
 	struct m_page *page[M_MAX_PAGES];
 };
 
@@ -238,6 +242,7 @@ static inline void m_clone(struct model *m, int from, int to, __u64 offset,
 	}
 	vmo->parent = from;
 	vmo->family = parent->family;
+	vmo->base = parent->base + offset / PG;
 	for (i = 0; i < vmo->pages; i++) {
 		if (offset / PG + i >= parent->pages)
 			break;

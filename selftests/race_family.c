@@ -208,6 +208,73 @@ TEST_F_TIMEOUT(family, the_parent_writes_while_clones_read, 120)
 	EXPECT_EQ(0, filled_check(self->fd, 8, PAGES - 8));
 }
 
+/*
+ * The same through mappings: the writer has the page mapped already when it
+ * writes first, the clones fault it in at that moment.
+ */
+static void store_pages(struct job *job)
+{
+	unsigned char *mem = vmo_map(job->fd, 0, PAGES * PG, RW);
+	unsigned int i, n;
+
+	FAIL_IF(job, !mem);
+	for (i = 0; i < 4 * ROUNDS && !job->error; i++)
+		for (n = 0; n < PAGES; n++) {
+			unsigned char was = mem[n * PG];
+
+			mem[n * PG] = was + 1;
+			FAIL_IF(job, mem[n * PG] != (unsigned char)(was + 1));
+		}
+	munmap(mem, PAGES * PG);
+}
+
+static void look_at_clone(struct job *job, unsigned char *mem, int snap)
+{
+	__u64 buf[PG / sizeof(__u64)];
+	unsigned int n;
+
+	for (n = 0; n < PAGES; n++) {
+		unsigned char *page = mem + n * PG;
+		unsigned char first = page[0];
+
+		FAIL_IF(job, page_read(snap, n, buf));
+		FAIL_IF(job, memcmp(buf, page, PG));
+		FAIL_IF(job, page[0] != first);
+		memcpy(buf, page, PG);
+		((unsigned char *)buf)[0] = pat_word(FILL + n, 0);
+		FAIL_IF(job, pat_mem_check(buf, FILL + n));
+	}
+}
+
+static void *store_or_look(void *arg)
+{
+	struct job *job = arg;
+	unsigned int i;
+
+	if (!job->number)
+		store_pages(job);
+	for (i = 0; job->number && i < ROUNDS && !job->error; i++) {
+		int snap = vmo_child(job->fd, 0, 0, PAGES * PG);
+		unsigned char *mem = vmo_map(snap, 0, PAGES * PG, PROT_READ);
+
+		FAIL_IF(job, snap < 0 || !mem);
+		if (job->error)
+			break;
+		look_at_clone(job, mem, snap);
+		madvise(mem, PAGES * PG, MADV_DONTNEED);
+		look_at_clone(job, mem, snap);
+		munmap(mem, PAGES * PG);
+		close(snap);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(family, a_mapped_parent_writes_while_clones_look, 120)
+{
+	EXPECT_EQ(0, run_jobs(self->fd, store_or_look));
+	EXPECT_EQ(PAGES * PG, vmo_private(self->fd));
+}
+
 /* Sizes, zeroes, memory, attribution: on clones of one page set at once */
 static void *change_clone(void *arg)
 {

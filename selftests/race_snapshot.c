@@ -12,7 +12,7 @@
 #include "kselftest_harness.h"
 
 #define SNAPSHOTS	100
-/* Where the disturbance is not one of those that must be met so often */
+/* Where the disturbance is not one that must be met so often */
 #define FEWER		12
 
 FIXTURE(race) {
@@ -248,13 +248,11 @@ FIXTURE_VARIANT_ADD(race, private_first) {
 FIXTURE_VARIANT_ADD(race, private_middle) {
 	.place = P_MIDDLE,
 	.private = true,
-	.snapshots = 3 * FEWER,
 };
 
 FIXTURE_VARIANT_ADD(race, private_last) {
 	.place = P_LAST,
 	.private = true,
-	.snapshots = 3 * FEWER,
 };
 
 FIXTURE_VARIANT_ADD(race, read_only_first) {
@@ -263,12 +261,10 @@ FIXTURE_VARIANT_ADD(race, read_only_first) {
 
 FIXTURE_VARIANT_ADD(race, read_only_middle) {
 	.place = P_MIDDLE,
-	.snapshots = 3 * FEWER,
 };
 
 FIXTURE_VARIANT_ADD(race, read_only_last) {
 	.place = P_LAST,
-	.snapshots = 3 * FEWER,
 };
 
 FIXTURE_VARIANT_ADD(race, mprotect) {
