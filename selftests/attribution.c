@@ -7,6 +7,9 @@
 #include "kin.h"
 #include "kselftest_harness.h"
 
+/* Seconds until a test counts as hung, on the slowest of kernels */
+#define PATIENCE	300
+
 FIXTURE(matrix) {
 	struct kin kin;
 };
@@ -97,27 +100,27 @@ static void run_matrix(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F(matrix, nobody_writes)
+TEST_F_TIMEOUT(matrix, nobody_writes, PATIENCE)
 {
 	run_matrix(_metadata, self, variant, 0);
 }
 
-TEST_F(matrix, parent_writes)
+TEST_F_TIMEOUT(matrix, parent_writes, PATIENCE)
 {
 	run_matrix(_metadata, self, variant, 1);
 }
 
-TEST_F(matrix, child_writes)
+TEST_F_TIMEOUT(matrix, child_writes, PATIENCE)
 {
 	run_matrix(_metadata, self, variant, 2);
 }
 
-TEST_F(matrix, both_write)
+TEST_F_TIMEOUT(matrix, both_write, PATIENCE)
 {
 	run_matrix(_metadata, self, variant, 3);
 }
 
-TEST_F(matrix, zero_and_commit)
+TEST_F_TIMEOUT(matrix, zero_and_commit, PATIENCE)
 {
 	struct kin *kin = &self->kin;
 	unsigned int p, pages = variant->pages;
@@ -134,7 +137,7 @@ TEST_F(matrix, zero_and_commit)
 	EXPECT_EQ(0, kin_check(kin));
 }
 
-TEST_F(matrix, resize)
+TEST_F_TIMEOUT(matrix, resize, PATIENCE)
 {
 	struct kin *kin = &self->kin;
 
@@ -249,7 +252,7 @@ FIXTURE_TEARDOWN(large)
 	EXPECT_EQ(0, kin_gone(&self->kin));
 }
 
-TEST_F_TIMEOUT(large, random_walk, 120)
+TEST_F_TIMEOUT(large, random_walk, PATIENCE)
 {
 	unsigned int step, seed = 12345;
 
@@ -281,7 +284,7 @@ TEST(only_what_is_wanted)
 }
 
 /* 64 bytes a page are the budget of a densely populated VMO. */
-TEST_F_TIMEOUT(large, metadata, 120)
+TEST_F_TIMEOUT(large, metadata, PATIENCE)
 {
 	const unsigned int pages = 8192;
 	struct cowvmo_get_info info;

@@ -14,6 +14,9 @@
 #include "kselftest_harness.h"
 #include "failure.h"
 
+/* Seconds until a test counts as hung, on the slowest of kernels */
+#define PATIENCE	300
+
 #define MOST		400	/* more allocations than any scene makes */
 
 /* A scene by name: what it consists of and what is run in it */
@@ -422,49 +425,49 @@ FIXTURE_TEARDOWN(failing)
 {
 }
 
-TEST_F(failing, create)
+TEST_F_TIMEOUT(failing, create, PATIENCE)
 {
 	sweep(_metadata, variant->way, create_plays,
 	      ARRAY_SIZE(create_plays));
 }
 
-TEST_F(failing, snapshot_mapped)
+TEST_F_TIMEOUT(failing, snapshot_mapped, PATIENCE)
 {
 	sweep(_metadata, variant->way, snapshot_mapped_plays,
 	      ARRAY_SIZE(snapshot_mapped_plays));
 }
 
-TEST_F(failing, write)
+TEST_F_TIMEOUT(failing, write, PATIENCE)
 {
 	sweep(_metadata, variant->way, write_plays,
 	      ARRAY_SIZE(write_plays));
 }
 
-TEST_F(failing, zero)
+TEST_F_TIMEOUT(failing, zero, PATIENCE)
 {
 	sweep(_metadata, variant->way, zero_plays,
 	      ARRAY_SIZE(zero_plays));
 }
 
-TEST_F(failing, resize)
+TEST_F_TIMEOUT(failing, resize, PATIENCE)
 {
 	sweep(_metadata, variant->way, resize_plays,
 	      ARRAY_SIZE(resize_plays));
 }
 
-TEST_F(failing, commit)
+TEST_F_TIMEOUT(failing, commit, PATIENCE)
 {
 	sweep(_metadata, variant->way, commit_plays,
 	      ARRAY_SIZE(commit_plays));
 }
 
-TEST_F(failing, fault)
+TEST_F_TIMEOUT(failing, fault, PATIENCE)
 {
 	sweep(_metadata, variant->way, fault_plays,
 	      ARRAY_SIZE(fault_plays));
 }
 
-TEST_F(failing, other)
+TEST_F_TIMEOUT(failing, other, PATIENCE)
 {
 	sweep(_metadata, variant->way, other_plays,
 	      ARRAY_SIZE(other_plays));
@@ -482,7 +485,7 @@ FIXTURE_TEARDOWN(kernel)
 {
 }
 
-TEST_F_TIMEOUT(kernel, fault_injection, 600)
+TEST_F_TIMEOUT(kernel, fault_injection, 4 * PATIENCE)
 {
 	if (access("/proc/thread-self/fail-nth", F_OK) ||
 	    access("/sys/kernel/debug/failslab", F_OK))

@@ -492,22 +492,27 @@ static inline long vmo_fail_left(void)
 	return rc < 0 ? rc : strtol(buf, NULL, 0);
 }
 
-/* A figure of debugfs stats: vmos, pages, nodes, descs. Or -errno. */
-static inline long vmo_stat(const char *name)
+/* The number behind @name in debugfs stats; -ENOENT without one */
+static inline long vmo_stat_of(const char *stats, const char *name)
 {
-	char buf[4096];
-	long rc = file_read(VMO_DEBUGFS "stats", buf, sizeof(buf));
 	size_t len = strlen(name);
-	char *line;
+	const char *line;
 
-	if (rc < 0)
-		return rc;
-	for (line = buf; line; line = strchr(line, '\n')) {
+	for (line = stats; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (!strncmp(line, name, len) && line[len] == ' ')
 			return strtol(line + len, NULL, 0);
 	}
 	return -ENOENT;
+}
+
+/* A figure of debugfs stats: vmos, pages, nodes, descs. Or -errno. */
+static inline long vmo_stat(const char *name)
+{
+	char buf[1024];
+	long rc = file_read(VMO_DEBUGFS "stats", buf, sizeof(buf));
+
+	return rc < 0 ? rc : vmo_stat_of(buf, name);
 }
 
 struct vmo_stats {
@@ -516,11 +521,15 @@ struct vmo_stats {
 
 static inline struct vmo_stats vmo_stats(void)
 {
+	char buf[1024];
+
+	if (file_read(VMO_DEBUGFS "stats", buf, sizeof(buf)) < 0)
+		buf[0] = '\0';
 	return (struct vmo_stats) {
-		.vmos = vmo_stat("vmos"),
-		.pages = vmo_stat("pages"),
-		.nodes = vmo_stat("nodes"),
-		.descs = vmo_stat("descs"),
+		.vmos = vmo_stat_of(buf, "vmos"),
+		.pages = vmo_stat_of(buf, "pages"),
+		.nodes = vmo_stat_of(buf, "nodes"),
+		.descs = vmo_stat_of(buf, "descs"),
 	};
 }
 
