@@ -235,7 +235,7 @@ int ptree_clone(struct ptree *tree, u64 first, u64 last,
 		struct ptree_stash *stash, struct ptree *clone);
 
 /* Marks */
-void ptree_for_each_marked_run(const struct ptree *tree, u64 first, u64 last,
+void ptree_visit_marked_runs(const struct ptree *tree, u64 first, u64 last,
 			       void (*fn)(u64 first, u64 last, void *arg),
 			       void *arg);
 unsigned long ptree_clear_marks(struct ptree *tree, u64 first, u64 last,

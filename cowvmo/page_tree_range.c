@@ -604,7 +604,7 @@ static void mark_run_leaves(struct mark_run *run, const struct mark_walk *walk)
 }
 
 /**
- * ptree_for_each_marked_run() - visit the marked slots of a range
+ * ptree_visit_marked_runs() - visit the marked slots of a range
  * @tree: the tree
  * @first: first slot of the range
  * @last: last slot of the range
@@ -614,7 +614,7 @@ static void mark_run_leaves(struct mark_run *run, const struct mark_walk *walk)
  *
  * Context: Writers of @tree are excluded.
  */
-void ptree_for_each_marked_run(const struct ptree *tree, u64 first, u64 last,
+void ptree_visit_marked_runs(const struct ptree *tree, u64 first, u64 last,
 			       void (*fn)(u64 first, u64 last, void *arg),
 			       void *arg)
 {

@@ -43,8 +43,12 @@ static inline pte_t *cowvmo_pte_lock(struct mm_struct *mm, pmd_t *pmd,
 		*ptl = pte_lockptr(mm, &pmdval);
 		ptep = pte_offset_kernel(&pmdval, addr);
 		spin_lock(*ptl);
-		if (likely(pmd_same(pmdval, READ_ONCE(*pmd))))
+		if (likely(pmd_same(pmdval, READ_ONCE(*pmd)))) {
+			/* Sparse cannot follow a lock that may be held. */
+			__release(*ptl);
+			__release(RCU);
 			return ptep;
+		}
 		spin_unlock(*ptl);
 	}
 	rcu_read_unlock();
@@ -53,6 +57,8 @@ static inline pte_t *cowvmo_pte_lock(struct mm_struct *mm, pmd_t *pmd,
 
 static inline void cowvmo_pte_unlock(spinlock_t *ptl)
 {
+	__acquire(ptl);
+	__acquire(RCU);
 	spin_unlock(ptl);
 	rcu_read_unlock();
 }

@@ -203,7 +203,7 @@ static void wp_vma(struct wp_pass *pass, struct vm_area_struct *vma,
 	pass->announced = wp_announce(pass, vma->vm_mm, first);
 	if (!pass->announced && mm_tlb_flush_pending(vma->vm_mm))
 		pass->unfinished = true;
-	ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+	ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
 				  vmo->base + last, wp_run, pass);
 	wp_table_leave(&pass->table);
 	if (mm_has_notifiers(vma->vm_mm))
@@ -252,7 +252,7 @@ static bool wp_one_pass(struct cowvmo *vmo, u64 first, u64 last)
 		wp_vma(&pass, vma, first, last);
 	i_mmap_unlock_read(mapping);
 	if (pass.notify || pass.unfinished)
-		ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+		ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
 					  vmo->base + last,
 					  wp_run_kernel_walk, vmo);
 	wp_flush(&pass);
@@ -288,7 +288,7 @@ void cowvmo_write_protect(struct cowvmo *vmo, u64 first, u64 last)
 	while (!wp_one_pass(vmo, first, last)) {
 		if (++passes < WP_MAX_PASSES)
 			continue;
-		ptree_for_each_marked_run(&vmo->tree, vmo->base + first,
+		ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
 					  vmo->base + last, wp_unmap_run, vmo);
 		return;
 	}

@@ -600,18 +600,18 @@ static void case_mark_runs(struct ptree_test *t)
 	mark_at(t, &tree, 0);
 	mark_at(t, &tree, 532);
 	mark_at(t, &tree, 1100);
-	ptree_for_each_marked_run(&tree, 0, ~0ULL, note_run, &runs);
+	ptree_visit_marked_runs(&tree, 0, ~0ULL, note_run, &runs);
 	CHECK(t, runs.nr == 4);
 	CHECK(t, runs.first[0] == 0 && runs.last[0] == 0);
 	CHECK(t, runs.first[1] == 500 && runs.last[1] == 530);
 	CHECK(t, runs.first[2] == 532 && runs.last[2] == 532);
 	CHECK(t, runs.first[3] == 1100 && runs.last[3] == 1100);
 	runs.nr = 0;
-	ptree_for_each_marked_run(&tree, 510, 520, note_run, &runs);
+	ptree_visit_marked_runs(&tree, 510, 520, note_run, &runs);
 	CHECK(t, runs.nr == 1);
 	CHECK(t, runs.first[0] == 510 && runs.last[0] == 520);
 	runs.nr = 0;
-	ptree_for_each_marked_run(&tree, 533, 1099, note_run, &runs);
+	ptree_visit_marked_runs(&tree, 533, 1099, note_run, &runs);
 	CHECK(t, runs.nr == 0);
 	CHECK_NULL(t, ptree_validate(&tree));
 	drop_tree(&tree);
@@ -644,7 +644,7 @@ static void case_clear_marks(struct ptree_test *t)
 	CHECK(t, asked == 4);
 	/* Root, one node of 32 slots, one leaf. */
 	CHECK(t, need.small == 2 && need.big == 1 && need.descs == 2);
-	ptree_for_each_marked_run(&tree, 0, LAST, note_run, &runs);
+	ptree_visit_marked_runs(&tree, 0, LAST, note_run, &runs);
 	CHECK(t, runs.nr == 3 && runs.first[2] == 1001);
 	CHECK_NULL(t, ptree_validate(&tree));
 	CHECK(t, !ptree_clear_marks(&tree, 0, LAST, NULL, NULL, &need));
@@ -665,7 +665,7 @@ static void case_marks_go(struct ptree_test *t)
 	mark_at(t, &tree, 1100);
 	erase(t, &tree, 600, 800);
 	erase(t, &tree, 5, 5);
-	ptree_for_each_marked_run(&tree, 0, LAST, note_run, &runs);
+	ptree_visit_marked_runs(&tree, 0, LAST, note_run, &runs);
 	CHECK(t, runs.nr == 1 && runs.first[0] == 1100);
 	/* The mark is outside of what is cloned, though in the same nodes. */
 	CHECK(t, !ptree_clone(&tree, 0, 1099, NULL, &clone));

@@ -692,7 +692,7 @@ static void check_marks(struct model *m, unsigned int who)
 		random_range(m, &low, &high, &first, &last);
 	memset(m->seen_mark, 0, sizeof(m->seen_mark));
 	m->next_run = 0;
-	ptree_for_each_marked_run(&m->tree[who], first, last, mark_run, m);
+	ptree_visit_marked_runs(&m->tree[who], first, last, mark_run, m);
 	for (slot = 0; slot < SLOTS; slot++) {
 		expected = slot >= low && slot <= high && m->mark[who][slot];
 		wrong += m->seen_mark[slot] != expected;

@@ -119,12 +119,12 @@ static void run_nothing(u64 first, u64 last, void *arg)
 
 noinline void visit_marks_dense(struct ptree *tree)
 {
-	ptree_for_each_marked_run(tree, 0, ~0ULL, run_nothing, NULL);
+	ptree_visit_marked_runs(tree, 0, ~0ULL, run_nothing, NULL);
 }
 
 noinline void visit_marks_sparse(struct ptree *tree)
 {
-	ptree_for_each_marked_run(tree, 0, ~0ULL, run_nothing, NULL);
+	ptree_visit_marked_runs(tree, 0, ~0ULL, run_nothing, NULL);
 }
 
 static bool keep_none(struct ptree_desc *desc, u64 index, void *arg)
