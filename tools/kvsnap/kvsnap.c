@@ -21,7 +21,7 @@ struct side {
 	const char *name;
 	enum { BY_MEMCPY, BY_VMO, BY_FORK } how;
 	__u64 taken, good;
-	__u64 call, pause;	/* longest call, longest writer pause at one */
+	__u64 call, calls, pause;	/* longest, sum, longest writer pause at one */
 	__u64 memory;		/* most that a snapshot alone held in the end */
 	__u64 updates, time;
 	__u64 latency[512];	/* from one update to the next, in classes */
@@ -241,7 +241,9 @@ static void snapshot(int vmo, const char *path)
 		_exit(0);
 	}
 	__atomic_add_fetch(&calls, 1, RELAXED);
-	raise_to(&side->call, now() - start);
+	start = now() - start;
+	side->calls += start;
+	raise_to(&side->call, start);
 
 	if (side->how == BY_VMO)
 		need(carry(ends[0], fd, path), "send");
@@ -306,17 +308,17 @@ static void chart(const char *what, double part, const struct side *by)
 
 static void report(const struct side *by)
 {
-	printf("\n  Time from one update to the next, as the writers saw it:\n");
+	printf("\n  Time from one update to the next, waiting for a processor included:\n");
 	chart("p50", 0.5, by);
 	chart("p99", 0.99, by);
 	chart("p99.9", 0.999, by);
 	chart("longest", 1, by);
-	printf("\n           snapshots exact longest call writer pause  updates/s  extra memory\n");
+	printf("\n         snapshots exact  call, mean   longest  writer pause  updates/s  memory\n");
 	for (; by->name; by++)
-		printf("  %-8s %9llu %5llu %9.2f ms %9.2f ms %10llu %9llu MiB\n",
-		       by->name, by->taken, by->good, by->call / 1e6,
-		       by->pause / 1e6, by->updates * 1000 / (by->time / 1000000),
-		       by->memory >> 20);
+		printf("  %-8s %7llu %5llu %8.2f ms %6.2f ms %10.2f ms %10llu %3llu MiB\n",
+		       by->name, by->taken, by->good, by->calls / 1e6 / by->taken,
+		       by->call / 1e6, by->pause / 1e6,
+		       by->updates * 1000 / (by->time / 1000000), by->memory >> 20);
 }
 
 static void print_info(const char *what, int fd)
@@ -363,7 +365,7 @@ static void show_clones(int vmo, int snap, __u64 size)
 	print_info("snapshot", snap);
 	print_info("clone", fd);
 	print_info("its clone", fd2);
-	need(carry(ends[0], snap, ""), "send");
+	need(carry(ends[0], snap, ""), "send");	/* not to be saved */
 	munmap(kv, KV_SPACE);
 	close(vmo);
 	check(await(&verdict), "store closed while the reader verifies a snapshot");

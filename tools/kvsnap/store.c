@@ -172,8 +172,7 @@ static struct kv_record *settled(const struct kv *kv, __u32 bucket)
 	return record_size(copy) == record_size(record) ? copy : NULL;
 }
 
-static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
-			struct verdict *verdict)
+static int check_record(const struct kv *kv, __u32 bucket, __u64 *found, struct verdict *verdict)
 {
 	struct kv_record *record = settled(kv, bucket);
 
@@ -183,12 +182,12 @@ static int check_record(const struct kv *kv, __u32 bucket, __u64 *versions,
 		return object(verdict, "not found by key: bucket", bucket, 0);
 	if (record->version && record->ticket >= verdict->clock)
 		return object(verdict, "ticket, clock", record->ticket, verdict->clock);
-	versions[bucket % KV_WRITERS] += record->version;
+	found[bucket % KV_WRITERS] += record->version;
 	return 0;
 }
 
 /* Did each writer do what its slot says, and does the clock know it all? */
-static int check_clock(const struct kv *kv, const __u64 *versions, struct verdict *verdict)
+static int check_clock(const struct kv *kv, const __u64 *found, struct verdict *verdict)
 {
 	__u64 w, done, tickets = 0;
 	__u8 unused;
@@ -198,8 +197,8 @@ static int check_clock(const struct kv *kv, const __u64 *versions, struct verdic
 
 		done = slot->seq / 2;
 		unused = (kv->clock >> KV_SHIFT(w)) - done;
-		if (versions[w] != done)
-			return object(verdict, "updates done, found", done, versions[w]);
+		if (found[w] != done)
+			return object(verdict, "updates done, found", done, found[w]);
 		if (slot->seq % 2 && (!unused || slot->bucket >= KV_BUCKETS ||
 				      slot->bucket % KV_WRITERS != w))
 			return object(verdict, "damaged journal", w, unused);
