@@ -313,9 +313,9 @@ static void report(const struct side *by)
 	chart("p99", 0.99, by);
 	chart("p99.9", 0.999, by);
 	chart("longest", 1, by);
-	printf("\n             taken exact   call, mean  longest  writer pause  updates/s memory\n");
+	printf("\n             taken exact   call, mean  longest writer pause  updates/s memory\n");
 	for (; by->name; by++)
-		printf("  %-8s %7llu %5llu %9.2f ms %6.2f ms %9.2f ms %10llu %3llu MiB\n",
+		printf("  %-8s %7llu %5llu %9.2f ms %6.2f ms %8.2f ms %10llu %3llu MiB\n",
 		       by->name, by->taken, by->good, by->calls / 1e6 / by->taken,
 		       by->call / 1e6, by->pause / 1e6,
 		       by->updates * 1000 / (by->time / 1000000), by->memory >> 20);
