@@ -188,28 +188,33 @@ static inline void m_cut_copies(struct model *m, int vmo)
 	}
 }
 
+/* Everything from a place on is gone; the page it is in becomes one's own. */
+static inline void m_cut(struct m_vmo *vmo, __u64 from)
+{
+	__u64 tail = from % PG;
+	__u64 i;
+
+	for (i = m_pages_of(from); i < vmo->pages; i++)
+		m_page_put(&vmo->page[i]);
+	if (tail && vmo->page[from / PG])
+		memset(m_page_own(vmo, from / PG)->data + tail, 0, PG - tail);
+}
+
 static inline void m_resize(struct model *m, int index, __u64 bytes)
 {
 	struct m_vmo *vmo = &m->vmo[index];
-	__u64 pages = m_pages_of(bytes);
-	__u64 tail = bytes % PG;
-	__u64 i;
 
-	for (i = pages; i < vmo->pages; i++)
-		m_page_put(&vmo->page[i]);
-	vmo->pages = pages;
+	if (bytes < vmo->pages * PG)
+		m_cut(vmo, bytes);
+	vmo->pages = m_pages_of(bytes);
 	vmo->stream = bytes;
-	if (tail && vmo->page[pages - 1])
-		memset(m_page_own(vmo, pages - 1)->data + tail, 0, PG - tail);
 	m_cut_copies(m, index);
 }
 
 static inline void m_set_stream(struct m_vmo *vmo, __u64 bytes)
 {
-	__u64 from = bytes < vmo->stream ? bytes : vmo->stream;
-
 	if (bytes != vmo->stream)
-		m_zero(vmo, from, vmo->pages * PG - from);
+		m_cut(vmo, bytes < vmo->stream ? bytes : vmo->stream);
 	vmo->stream = bytes;
 }
 
