@@ -246,21 +246,42 @@ void cow_drop_page(struct cowvmo *vmo, u64 pgoff)
 }
 
 /* Gives the VMO a page of its own; who else holds it does not matter. */
-static int commit_page_locked(struct cowvmo *vmo, u64 pgoff,
+static int commit_slot(struct cowvmo *vmo, u64 pgoff,
+		       struct ptree_cursor *cursor,
+		       struct cow_reserve *reserve)
+{
+	struct ptree_desc *desc = ptree_cursor_desc(cursor);
+	struct cow_write write = {};
+
+	if (desc && ptree_desc_exclusive(desc))
+		return 0;
+	return replace_page(vmo, pgoff, cursor, &write, reserve);
+}
+
+/* Commits up to the end of a leaf, of the VMO, or of the range. */
+static int commit_leaf_locked(struct cowvmo *vmo, u64 *pgoff, u64 last,
 			      struct cow_reserve *reserve)
 {
-	struct cow_write write = {};
 	struct ptree_cursor cursor;
-	struct ptree_desc *desc;
 	int err;
 
-	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
+	lockdep_assert_held_write(&vmo->lock);
+	/* Shrunk meanwhile: the rest is not there to commit. */
+	if (*pgoff >= vmo->nr_pages) {
+		*pgoff = last + 1;
+		return 0;
+	}
+	last = min(last, vmo->nr_pages - 1);
+	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + *pgoff,
 				&reserve->stash);
 	if (err)
 		return err;
-	desc = ptree_cursor_desc(&cursor);
-	if (!desc || !ptree_desc_exclusive(desc))
-		err = replace_page(vmo, pgoff, &cursor, &write, reserve);
+	do {
+		err = commit_slot(vmo, *pgoff, &cursor, reserve);
+		if (err)
+			break;
+		++*pgoff;
+	} while (*pgoff <= last && ptree_cursor_advance(&cursor));
 	ptree_cursor_close(&cursor);
 	return err;
 }
@@ -268,21 +289,18 @@ static int commit_page_locked(struct cowvmo *vmo, u64 pgoff,
 static int commit_batch(struct cowvmo *vmo, u64 *pgoff, u64 last,
 			struct cow_reserve *reserve)
 {
-	unsigned int n;
+	const struct ptree_need descs = {
+		.descs = min_t(u64, last - *pgoff + 1, COW_BATCH),
+	};
+	u64 end = *pgoff + COW_BATCH;
 	int err = 0;
 
+	/* In bulk they are cheaper; without, each is got when it is needed. */
+	ptree_stash_fill_need(&reserve->stash, &descs,
+			      GFP_NOWAIT | __GFP_NOWARN);
 	down_write(&vmo->lock);
-	for (n = 0; n < COW_BATCH && *pgoff <= last; n++) {
-		/* Shrunk meanwhile: the rest is not there to commit. */
-		if (*pgoff >= vmo->nr_pages) {
-			*pgoff = last + 1;
-			break;
-		}
-		err = commit_page_locked(vmo, *pgoff, reserve);
-		if (err)
-			break;
-		++*pgoff;
-	}
+	while (!err && *pgoff < end && *pgoff <= last)
+		err = commit_leaf_locked(vmo, pgoff, last, reserve);
 	up_write(&vmo->lock);
 	return err;
 }
