@@ -18,7 +18,8 @@
 #include <time.h>
 
 #define SEGMENT		1000U
-#define MAX_SHRINKS	600U
+/* Whoever runs us may stop us: rather a longer sequence than none */
+#define SHRINK_SECONDS	120
 /* A segment that takes longer than this hangs. */
 #define HANG_SECONDS	600U
 
@@ -89,10 +90,18 @@ static void run_random(__u64 seed, unsigned int steps)
 	check_at_end(m);
 }
 
-/* Repeats operations, checking everything after each. */
+/*
+ * Repeats operations, checking everything after each; running the validators
+ * too takes time, and is done where they were what failed, or in a replay.
+ */
+static bool validators_wanted = true;
+
 static void run_list(const struct list *list)
 {
-	const struct settings thorough = { .validate = 1, .check = 1 };
+	const struct settings thorough = {
+		.validate = validators_wanted,
+		.check = 1,
+	};
 	struct model *m = calloc(1, sizeof(*m));
 	__u64 look = 1;
 	unsigned int i;
@@ -141,14 +150,13 @@ static void remove_part(struct list *to, const struct list *from,
 }
 
 /* One round over the list with parts of @ops; true if any could go. */
-static bool shrink_by(struct list *list, unsigned int ops, unsigned int *tries)
+static bool shrink_by(struct list *list, unsigned int ops, time_t end)
 {
 	static struct list smaller;
 	bool gone = false;
 	unsigned int at;
 
-	for (at = 0; at + ops <= list->ops && *tries < MAX_SHRINKS;) {
-		(*tries)++;
+	for (at = 0; at + ops <= list->ops && time(NULL) < end;) {
 		remove_part(&smaller, list, at, ops);
 		if (passes(&smaller, 0, 0)) {
 			at += ops;
@@ -164,11 +172,12 @@ static bool shrink_by(struct list *list, unsigned int ops, unsigned int *tries)
 /* Removes whatever can be removed while it still fails in some way. */
 static void shrink(struct list *list)
 {
-	unsigned int ops = list->ops / 2, tries = 0;
+	time_t end = time(NULL) + SHRINK_SECONDS;
+	unsigned int ops = list->ops / 2;
 	bool gone;
 
-	while (ops && tries < MAX_SHRINKS) {
-		gone = shrink_by(list, ops, &tries);
+	while (ops && time(NULL) < end) {
+		gone = shrink_by(list, ops, end);
 		if (ops > 1)
 			ops /= 2;
 		else if (!gone)
@@ -190,6 +199,7 @@ static void explain(__u64 seed)
 {
 	static struct list list, whole;
 
+	validators_wanted = strstr(record->verdict.why, "validate");
 	ksft_print_msg("FUZZ_SEED=%llu, step %u: %s\n",
 		       (unsigned long long)seed, record->done,
 		       record->verdict.why);

@@ -57,7 +57,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_PUNCH]	= { "punch", 3, 3 },
 	[F_RESIZE]	= { "resize", 2, 5 },
 	[F_STREAM]	= { "stream", 2, 3 },
-	[F_MAP]		= { "map", 6, 8 },
+	[F_MAP]		= { "map", 6, 10 },
 	[F_STORE]	= { "store", 5, 30 },
 	[F_FORK_STORE]	= { "fork_store", 3, 1 },
 	[F_PROTECT]	= { "protect", 4, 6 },
@@ -66,7 +66,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_DONTNEED]	= { "dontneed", 3, 3 },
 	[F_POPULATE]	= { "populate", 3, 4 },
 	[F_REMOVE]	= { "remove", 3, 2 },
-	[F_LOOK]	= { "look", 1, 4 },
+	[F_LOOK]	= { "look", 1, 14 },
 };
 
 static inline void f_print(FILE *to, const char *lead, const struct f_op *op)
