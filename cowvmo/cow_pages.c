@@ -71,13 +71,16 @@ static bool may_write_in_place(struct cowvmo *vmo, u64 pgoff,
 			       struct cow_write *write)
 {
 	struct ptree_desc *desc = ptree_cursor_desc(cursor);
-	struct page *page = desc->page;
-	unsigned int caller_refs = cow_write_mapped(write) == page;
+	unsigned int caller_refs;
+	struct page *page;
 
 	if (!ptree_desc_exclusive(desc))
 		return false;
 	if (!vmo->shared_once || ptree_cursor_marked(cursor))
 		return true;
+	/* From here on nobody else can exchange the page. */
+	page = READ_ONCE(desc->page);
+	caller_refs = cow_write_mapped(write) == page;
 	if (!cowvmo_page_is_held(page, caller_refs))
 		return true;
 	if (!cowvmo_page_mapcount(page))
@@ -161,7 +164,7 @@ static int copy_page_of(struct cowvmo *vmo, u64 pgoff,
 		held = true;
 	}
 	if (PageHWPoison(page)) {
-		err = -EHWPOISON;
+		err = -EIO;
 		goto out;
 	}
 	new = new_content(reserve, cursor->index, page);
@@ -197,7 +200,7 @@ static int replace_page(struct cowvmo *vmo, u64 pgoff,
  *
  * Context: the caller holds vmo->lock for writing.
  * Return: 0; -ENOMEM: the caller drops the lock, fills @reserve and starts
- * again; -EHWPOISON: the page to copy is damaged. After an error the content
+ * again; -EIO: the page to copy is damaged. After an error the content
  * is as it was.
  */
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
@@ -331,7 +334,7 @@ static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last)
  * @done: bytes of the range that are done, also after an error
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
  */
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 {
@@ -352,8 +355,9 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 }
 
 /*
- * Cuts pages out of the tree and out of all mappings. @even_cows as in
- * cowvmo_unmap().
+ * Cuts pages out of all mappings and out of the tree. In this order: once the
+ * counts are dropped, a relative may find a page to be its own and write to it
+ * in place. @even_cows as in cowvmo_unmap(), but only if all went well.
  */
 static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 			bool even_cows, struct cow_reserve *reserve,
@@ -362,10 +366,11 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
+	cowvmo_unmap(vmo, first, last, false);
 	err = ptree_erase(&vmo->tree, vmo->base + first, vmo->base + last,
 			  &reserve->stash, dead);
-	if (!err)
-		cowvmo_unmap(vmo, first, last, even_cows);
+	if (!err && even_cows)
+		cowvmo_unmap(vmo, first, last, true);
 	return err;
 }
 
@@ -513,7 +518,7 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
  * @done: bytes of the range that are done, also after an error
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
  */
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 {
@@ -543,9 +548,9 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 }
 
 /*
- * Makes everything from byte @from to the end of the VMO read zero. With a
- * reserve filled by cow_reserve_fill() it fails only because of a damaged
- * page, and then at once.
+ * Makes everything from byte @from to the end of the VMO read zero, or changes
+ * nothing: where a page must be copied and a range cut out, memory for both
+ * is there before either begins.
  */
 static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
 			   struct cow_reserve *reserve,
@@ -558,6 +563,8 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
 
 	lockdep_assert_held_write(&vmo->lock);
 	if (tail && ptree_lookup(&vmo->tree, vmo->base + first - 1)) {
+		if (!cow_reserve_is_full(reserve))
+			return -ENOMEM;
 		err = cow_write_page(vmo, first - 1, &write, reserve);
 		if (err)
 			return err;
@@ -624,12 +631,14 @@ static int set_end(struct cowvmo *vmo, u64 size, set_end_fn set)
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
 	down_read(&vmo->family->counts);
-	err = cow_reserve_fill(&reserve);
-	if (!err) {
+	do {
 		down_write(&vmo->lock);
 		err = set(vmo, size, &reserve, &dead);
 		up_write(&vmo->lock);
-	}
+		if (err != -ENOMEM)
+			break;
+		err = cow_reserve_fill(&reserve);
+	} while (!err);
 	ptree_reap(&dead);
 	up_read(&vmo->family->counts);
 	cow_reserve_drain(&reserve);
@@ -643,11 +652,40 @@ static int set_end(struct cowvmo *vmo, u64 size, set_end_fn set)
  *
  * Context: may sleep; the caller holds the inode's lock.
  * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
- * because of where its ancestors' ranges began; -ENOMEM, -EINTR, -EHWPOISON.
+ * because of where its ancestors' ranges began; -ENOMEM, -EINTR, -EIO.
  */
 int cow_resize(struct cowvmo *vmo, u64 size)
 {
 	return set_end(vmo, size, resize_locked);
+}
+
+/**
+ * cow_undo_grow() - go back to a smaller size
+ * @vmo: the VMO
+ * @nr_pages: the size before cow_resize(), in pages
+ * @stream_size: the stream size before, in bytes
+ *
+ * For who holds the inode's lock ever since: what has been added lies on paths
+ * of the VMO's own, and to cut that off takes no memory.
+ *
+ * Context: may sleep.
+ */
+void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve none;
+
+	cow_reserve_init(&none, 0);
+	down_read(&vmo->family->counts);
+	down_write(&vmo->lock);
+	if (nr_pages < vmo->nr_pages)
+		erase_locked(vmo, nr_pages, vmo->nr_pages - 1, true, &none,
+			     &dead);
+	vmo->nr_pages = nr_pages;
+	i_size_write(&vmo->inode, stream_size);
+	up_write(&vmo->lock);
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
 }
 
 /**
@@ -656,7 +694,7 @@ int cow_resize(struct cowvmo *vmo, u64 size)
  * @size: new stream size in bytes, within the VMO's size
  *
  * Context: may sleep; the caller holds the inode's lock.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EHWPOISON.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {

@@ -4,7 +4,8 @@
  *
  * Locks, outermost first:
  *
- *   mmap lock or VMA lock of a faulting process; inode lock of ftruncate
+ *   inode lock of write and ftruncate
+ *   mmap lock or VMA lock of a faulting process
  *     family->counts	read: work that drops shared counts outside a VMO's
  *			lock; write: a query that must see exact counts
  *       family->lock	members, parents and children of a family
@@ -234,6 +235,7 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives);
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 int cow_resize(struct cowvmo *vmo, u64 size);
+void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size);
 int cow_set_stream_size(struct cowvmo *vmo, u64 size);
 void cow_clear(struct cowvmo *vmo);
 
@@ -247,12 +249,13 @@ void cowvmo_page_free(struct page *page);
 struct page *cowvmo_zero_page(void);
 void cowvmo_zero_page_exit(void);
 bool cowvmo_should_fail(void);
-int cowvmo_fail_arm(unsigned int nth, bool all);
+void cowvmo_fail_arm(unsigned int nth, bool all);
 unsigned int cowvmo_fail_left(void);
 extern atomic_long_t cowvmo_nr_pages;
 extern atomic_long_t cowvmo_nr_vmos;
 void cow_reserve_init(struct cow_reserve *reserve, gfp_t gfp);
 int cow_reserve_fill(struct cow_reserve *reserve);
+bool cow_reserve_is_full(const struct cow_reserve *reserve);
 int cow_reserve_fill_need(struct cow_reserve *reserve,
 			  const struct ptree_need *need);
 void cow_reserve_drain(struct cow_reserve *reserve);

@@ -36,7 +36,7 @@ int cowvmo_family_create(struct cowvmo *vmo)
 
 	if (cowvmo_should_fail())
 		return -ENOMEM;
-	family = kzalloc(sizeof(*family), GFP_KERNEL_ACCOUNT);
+	family = kzalloc(sizeof(*family), COWVMO_GFP_CALL);
 	if (!family)
 		return -ENOMEM;
 	refcount_set(&family->refs, 1);
@@ -234,9 +234,9 @@ int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info)
 
 	do {
 		room += room / 4 + 1;
-		scratch = ptree_scratch_alloc(room, GFP_KERNEL_ACCOUNT);
+		scratch = ptree_scratch_alloc(room, COWVMO_GFP_CALL);
 		trees = kvmalloc_array(room, sizeof(*trees),
-				       GFP_KERNEL_ACCOUNT);
+				       COWVMO_GFP_CALL);
 		if (!scratch || !trees) {
 			ptree_scratch_free(scratch);
 			kvfree(trees);

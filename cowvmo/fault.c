@@ -118,7 +118,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *pages[FAULT_AROUND];
 	u64 pgoff = vmf->pgoff, first, end;
-	unsigned int at, nr;
+	unsigned int slot, at, nr;
 	vm_fault_t ret;
 	int err;
 
@@ -126,10 +126,11 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 	if (pgoff >= vmo->nr_pages)
 		return VM_FAULT_SIGBUS;
 
-	/* The window follows the leaves of the tree, whatever the base. */
-	first = pgoff - min_t(u64, pgoff, (vmo->base + pgoff) % FAULT_AROUND);
-	end = pgoff - (vmo->base + pgoff) % FAULT_AROUND + FAULT_AROUND;
-	first = max_t(u64, first, vma->vm_pgoff);
+	/* A leaf of the tree, as far as VMA, page table and VMO have it. */
+	slot = (vmo->base + pgoff) % FAULT_AROUND;
+	at = pte_index(vmf->address);
+	first = pgoff - min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
+	end = pgoff + min(FAULT_AROUND - slot, PTRS_PER_PTE - at);
 	end = min3(end, vmo->nr_pages, (u64)vma->vm_pgoff + vma_pages(vma));
 	nr = end - first;
 	at = pgoff - first;
@@ -171,7 +172,7 @@ static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
 static vm_fault_t write_error(int err)
 {
 	switch (err) {
-	case -EHWPOISON:
+	case -EIO:
 		return VM_FAULT_HWPOISON;
 	case -ERANGE:
 		return VM_FAULT_SIGBUS;
@@ -228,10 +229,33 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 	return err ? write_error(err) : ret;
 }
 
+static int touch_pte(pte_t *ptep, unsigned long addr, void *data)
+{
+	return 0;
+}
+
+/*
+ * Has the page table made before the lock is taken: the core would make it
+ * under the lock, and wait there for memory.
+ */
+static vm_fault_t prepare_page_table(struct vm_fault *vmf)
+{
+	int err;
+
+	if (likely(!pmd_none(READ_ONCE(*vmf->pmd))))
+		return 0;
+	err = apply_to_page_range(vmf->vma->vm_mm, vmf->address & PAGE_MASK,
+				  PAGE_SIZE, touch_pte, NULL);
+	return err ? VM_FAULT_OOM : 0;
+}
+
 static vm_fault_t cowvmo_fault(struct vm_fault *vmf)
 {
 	struct cowvmo *vmo = file_to_vmo(vmf->vma->vm_file);
+	vm_fault_t ret = prepare_page_table(vmf);
 
+	if (ret)
+		return ret;
 	/* A private mapping's write is the core's business: it copies. */
 	if ((vmf->flags & FAULT_FLAG_WRITE) && vma_may_write_object(vmf->vma))
 		return fault_write(vmo, vmf, false);

@@ -140,7 +140,7 @@ static int write_chunk(struct cowvmo *vmo, loff_t pos, size_t bytes,
 					 reserve);
 		up_write(&vmo->lock);
 		if (err != -ENOMEM)
-			return err == -EHWPOISON ? -EIO : err;
+			return err;
 		err = cow_reserve_fill(reserve);
 	} while (!err);
 	return err;
@@ -235,72 +235,63 @@ static loff_t cowvmo_llseek(struct file *file, loff_t offset, int whence)
 	return ret;
 }
 
-/*
- * Moves the end of file out to @end. Returns 0 also when it was there before.
- * *@old is the size to go back to.
- */
-static int extend_to(struct cowvmo *vmo, u64 end, u64 *old)
+/* Moves the end of file out to @end, if it is not there yet. */
+static int extend_to(struct cowvmo *vmo, u64 end)
 {
-	u64 size;
-	int err = 0;
+	int err;
 
-	*old = i_size_read(&vmo->inode);
-	down_write(&vmo->lock);
-	size = vmo_size(vmo);
-	if (end <= size && end > *old)
-		i_size_write(&vmo->inode, end);
-	up_write(&vmo->lock);
-	if (end > size) {
+	if (end <= i_size_read(&vmo->inode))
+		return 0;
+	err = inode_newsize_ok(&vmo->inode, end);
+	if (err)
+		return err;
+	if (end > vmo_size(vmo)) {
 		if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
 			return -ENOSPC;
 		err = cow_resize(vmo, end);
+		return err == -ERANGE || err == -EINVAL ? -EFBIG : err;
 	}
-	return err == -ERANGE || err == -EINVAL ? -EFBIG : err;
-}
-
-/* Undoes extend_to(): what was between the sizes is still untouched. */
-static void shrink_back(struct cowvmo *vmo, u64 old, u64 old_pages)
-{
-	if (old_pages != vmo->nr_pages)
-		cow_resize(vmo, old_pages << PAGE_SHIFT);
 	down_write(&vmo->lock);
-	i_size_write(&vmo->inode, old);
+	i_size_write(&vmo->inode, end);
 	up_write(&vmo->lock);
+	return 0;
 }
 
-static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end, bool extend)
+static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end)
 {
-	u64 old, done, old_pages = vmo->nr_pages;
-	int err;
+	u64 done;
 
-	if (extend) {
-		err = extend_to(vmo, end, &old);
-		if (err)
-			return err;
-	}
 	/* A success promises memory, and there is none beyond the size. */
 	if (end > vmo_size(vmo))
 		return -ENOSPC;
-	err = cow_commit(vmo, offset, end - offset, &done);
-	if (err && extend)
-		shrink_back(vmo, old, old_pages);
-	return err;
+	return cow_commit(vmo, offset, end - offset, &done);
 }
 
-static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end,
-			   bool extend)
+static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end)
 {
-	u64 old, done;
-	u64 zero_end = min(end, vmo_size(vmo));
+	u64 done;
+
+	end = min(end, vmo_size(vmo));
+	if (offset >= end)
+		return 0;
+	return cow_zero(vmo, offset, end - offset, &done);
+}
+
+static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
+{
+	u64 old_size = i_size_read(&vmo->inode), old_pages = vmo->nr_pages;
 	int err = 0;
 
-	if (extend) {
-		err = extend_to(vmo, end, &old);
-		if (err)
-			return err;
-	}
-	if (offset < zero_end)
-		err = cow_zero(vmo, offset, zero_end - offset, &done);
+	if (!(mode & FALLOC_FL_KEEP_SIZE))
+		err = extend_to(vmo, end);
+	if (err)
+		return err;
+	if (mode & ~FALLOC_FL_KEEP_SIZE)
+		err = zero_file_range(vmo, offset, end);
+	else
+		err = allocate_range(vmo, offset, end);
+	if (err && i_size_read(&vmo->inode) != old_size)
+		cow_undo_grow(vmo, old_pages, old_size);
 	return err;
 }
 
@@ -308,27 +299,22 @@ static long cowvmo_fallocate(struct file *file, int mode, loff_t offset,
 			     loff_t len)
 {
 	struct cowvmo *vmo = file_to_vmo(file);
-	bool extend = !(mode & FALLOC_FL_KEEP_SIZE);
-	u64 end = offset + len;
 	int err;
 
-	inode_lock(&vmo->inode);
-	extend = extend && end > i_size_read(&vmo->inode);
 	switch (mode & ~FALLOC_FL_KEEP_SIZE) {
 	case 0:
-		err = allocate_range(vmo, offset, end, extend);
-		break;
 	case FALLOC_FL_PUNCH_HOLE:
 	case FALLOC_FL_ZERO_RANGE:
-		err = zero_file_range(vmo, offset, end, extend);
 		break;
 	default:
-		err = -EOPNOTSUPP;
+		return -EOPNOTSUPP;
 	}
+	inode_lock(&vmo->inode);
+	err = fallocate_locked(vmo, mode, offset, (u64)offset + len);
 	if (!err)
 		err = file_update_time(file);
 	inode_unlock(&vmo->inode);
-	return err == -EHWPOISON ? -EIO : err;
+	return err;
 }
 
 static int cowvmo_setattr(cowvmo_idmap *idmap, struct dentry *dentry,

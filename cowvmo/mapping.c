@@ -101,10 +101,10 @@ static pte_t *lock_read_only_pte(struct vm_fault *vmf, struct page *page,
 
 static void make_pte_writable(struct vm_fault *vmf, pte_t *ptep)
 {
-	pte_t pte = pte_mkdirty(pte_mkyoung(ptep_get(ptep)));
+	pte_t pte = cowvmo_pte_mkwrite(pte_mkyoung(ptep_get(ptep)));
 
 	set_pte_at(vmf->vma->vm_mm, vmf->address & PAGE_MASK, ptep,
-		   cowvmo_pte_mkwrite(pte));
+		   pte_mkdirty(pte));
 }
 
 /**

@@ -60,22 +60,15 @@ bool ptree_should_fail(void)
  * @nth: the first to fail, 1 being the next; 0 disarms
  * @all: all later ones too
  *
- * Return: 0, or -EBUSY while another task is armed.
+ * Only one task is armed at a time, the last to ask.
  */
-int cowvmo_fail_arm(unsigned int nth, bool all)
+void cowvmo_fail_arm(unsigned int nth, bool all)
 {
-	int err = 0;
-
 	spin_lock(&fail_lock);
-	if (fail_task && fail_task != current) {
-		err = -EBUSY;
-	} else {
-		fail_left = nth;
-		fail_all = all;
-		WRITE_ONCE(fail_task, nth ? current : NULL);
-	}
+	fail_left = nth;
+	fail_all = all;
+	WRITE_ONCE(fail_task, nth ? current : NULL);
 	spin_unlock(&fail_lock);
-	return err;
 }
 
 /**
@@ -192,6 +185,9 @@ void cow_reserve_init(struct cow_reserve *reserve, gfp_t gfp)
 	reserve->gfp = gfp;
 }
 
+/* Both edges of a range, and one page. */
+#define RESERVE_PATHS	3
+
 static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
 {
 	while (reserve->nr_pages < nr) {
@@ -217,7 +213,8 @@ static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
  */
 int cow_reserve_fill(struct cow_reserve *reserve)
 {
-	int err = ptree_stash_fill(&reserve->stash, 3, reserve->gfp);
+	int err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
+				   reserve->gfp);
 
 	return err ?: reserve_fill_pages(reserve, 1);
 }
@@ -236,6 +233,15 @@ int cow_reserve_fill_need(struct cow_reserve *reserve,
 	int err = ptree_stash_fill_need(&reserve->stash, need, reserve->gfp);
 
 	return err ?: reserve_fill_pages(reserve, need->descs);
+}
+
+/**
+ * cow_reserve_is_full() - was it filled by cow_reserve_fill()?
+ * @reserve: the reserve
+ */
+bool cow_reserve_is_full(const struct cow_reserve *reserve)
+{
+	return reserve->nr_pages && reserve->stash.have.descs >= RESERVE_PATHS;
 }
 
 /**

@@ -615,8 +615,8 @@ static void mark_run_leaves(struct mark_run *run, const struct mark_walk *walk)
  * Context: Writers of @tree are excluded.
  */
 void ptree_visit_marked_runs(const struct ptree *tree, u64 first, u64 last,
-			       void (*fn)(u64 first, u64 last, void *arg),
-			       void *arg)
+			     void (*fn)(u64 first, u64 last, void *arg),
+			     void *arg)
 {
 	struct mark_run run = { .fn = fn, .arg = arg };
 	struct mark_walk walk;
@@ -743,6 +743,7 @@ unsigned long ptree_clear_marks(struct ptree *tree, u64 first, u64 last,
 		node = walk.path[walk.level];
 		if (walk.level == 1) {
 			leaves_clear(&clear, &walk);
+			cond_resched();
 		} else if (!walk.level) {
 			leaf_clear(&clear, node, walk.todo[0]);
 		} else if (walk.todo[walk.level]) {

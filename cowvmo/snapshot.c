@@ -121,8 +121,10 @@ static int share_tree(struct cowvmo *vmo, u64 first, u64 last,
 		restore_marks(vmo, held, reserve);
 		return err;
 	}
-	for (i = 0; i < held->nr; i++)
+	for (i = 0; i < held->nr; i++) {
 		separate_held_page(vmo, held->indexes[i], reserve);
+		cond_resched();
+	}
 	vmo->shared_once = true;
 	return 0;
 }

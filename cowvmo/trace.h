@@ -44,7 +44,7 @@ TRACE_EVENT(cowvmo_clone,
 		  __entry->length)
 );
 
-/* A write fault was answered; copied: with a page that is new in its place. */
+/* A write fault was answered; fresh: with a page that was not mapped there. */
 TRACE_EVENT(cowvmo_fault,
 	TP_PROTO(u64 id, u64 pgoff, bool fresh),
 	TP_ARGS(id, pgoff, fresh),
@@ -76,7 +76,7 @@ DECLARE_EVENT_CLASS(cowvmo_page,
 	TP_printk("id=%llu pgoff=%llu", __entry->id, __entry->pgoff)
 );
 
-/* A page shared with a relative, or held by others, was copied to be written. */
+/* A page that relatives share, or that others hold, was copied. */
 DEFINE_EVENT(cowvmo_page, cowvmo_copy,
 	TP_PROTO(u64 id, u64 pgoff),
 	TP_ARGS(id, pgoff)

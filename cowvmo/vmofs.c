@@ -39,7 +39,7 @@ static struct inode *cowvmo_alloc_inode(struct super_block *sb)
 
 	if (cowvmo_should_fail())
 		return NULL;
-	vmo = kmem_cache_alloc(cowvmo_cache, GFP_KERNEL_ACCOUNT);
+	vmo = kmem_cache_alloc(cowvmo_cache, COWVMO_GFP_CALL);
 	if (!vmo)
 		return NULL;
 	/* The root directory is made here too: an empty VMO without family. */
@@ -154,6 +154,8 @@ struct cowvmo *cowvmo_alloc(void)
 		return ERR_CAST(inode);
 
 	inode->i_mode = S_IFREG | 0600;
+	/* No name leads here: with the last file, watches go too. */
+	clear_nlink(inode);
 	inode->i_op = cowvmo_iops;
 	vmo = inode_to_vmo(inode);
 	vmo->id = atomic64_inc_return(&last_id);

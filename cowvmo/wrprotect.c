@@ -150,6 +150,7 @@ static void wp_table_enter(struct wp_table *table, struct mm_struct *mm,
 	pmd_t *pmd = wp_find_pmd(mm, addr);
 
 	wp_table_leave(table);
+	cond_resched();
 	table->start = addr & PMD_MASK;
 	table->end = table->start + PMD_SIZE;
 	if (pmd)
@@ -162,12 +163,16 @@ static void wp_pte(struct wp_pass *pass, unsigned long addr, pte_t *ptep)
 	struct mm_struct *mm = pass->vma->vm_mm;
 	pte_t pte = ptep_get(ptep);
 
-	if (!pte_present(pte) || !(pte_write(pte) || pte_dirty(pte)))
+	if (!pte_present(pte))
 		return;
-	if (pte_write(pte) && unlikely(!pass->announced)) {
+	/* Whoever owes a flush for this PTE has said so before it let go. */
+	if (unlikely(!pass->announced) &&
+	    (pte_write(pte) || mm_tlb_flush_pending(mm))) {
 		pass->unfinished = true;
 		return;
 	}
+	if (!pte_write(pte) && !pte_dirty(pte))
+		return;
 	pte = ptep_get_and_clear(mm, addr, ptep);
 	set_pte_at(mm, addr, ptep, pte_mkclean(pte_wrprotect(pte)));
 }
@@ -201,10 +206,8 @@ static void wp_vma(struct wp_pass *pass, struct vm_area_struct *vma,
 
 	pass->vma = vma;
 	pass->announced = wp_announce(pass, vma->vm_mm, first);
-	if (!pass->announced && mm_tlb_flush_pending(vma->vm_mm))
-		pass->unfinished = true;
 	ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
-				  vmo->base + last, wp_run, pass);
+				vmo->base + last, wp_run, pass);
 	wp_table_leave(&pass->table);
 	if (mm_has_notifiers(vma->vm_mm))
 		pass->notify = true;
@@ -218,14 +221,33 @@ static void wp_run_kernel_walk(u64 first, u64 last, void *data)
 				last - first + 1);
 }
 
-/* Settles the announced flushes. */
-static void wp_flush(struct wp_pass *pass)
+static void wp_unmap_run(u64 first, u64 last, void *data)
 {
-	struct address_space *mapping = pass->vmo->inode.i_mapping;
+	struct cowvmo *vmo = data;
+
+	cowvmo_unmap(vmo, first - vmo->base, last - vmo->base, false);
+}
+
+/*
+ * Settles the announced flushes. If somebody else's is still pending then, it
+ * may be a munmap() that took the VMA away before we could zap its page: it
+ * has not flushed, and will flush no more than its own range. Then everything
+ * is unmapped; what munmap() itself took is held until it has flushed.
+ */
+static void wp_flush(struct wp_pass *pass, u64 first, u64 last)
+{
+	struct cowvmo *vmo = pass->vmo;
+	bool nested = false;
 	unsigned int i;
 
 	for (i = 0; i < pass->nr_mms; i++)
-		unmap_mapping_pages(mapping, pass->pgoffs[i], 1, false);
+		unmap_mapping_pages(vmo->inode.i_mapping, pass->pgoffs[i], 1,
+				    false);
+	for (i = 0; i < pass->nr_mms; i++)
+		nested |= mm_tlb_flush_nested(pass->mms[i]);
+	if (nested)
+		ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
+					vmo->base + last, wp_unmap_run, vmo);
 	for (i = 0; i < pass->nr_mms; i++) {
 		dec_tlb_flush_pending(pass->mms[i]);
 		mmdrop(pass->mms[i]);
@@ -253,18 +275,11 @@ static bool wp_one_pass(struct cowvmo *vmo, u64 first, u64 last)
 	i_mmap_unlock_read(mapping);
 	if (pass.notify || pass.unfinished)
 		ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
-					  vmo->base + last,
-					  wp_run_kernel_walk, vmo);
-	wp_flush(&pass);
+					vmo->base + last,
+					wp_run_kernel_walk, vmo);
+	wp_flush(&pass, first, last);
 	smp_mb();	/* the changes are seen before holders are counted */
 	return !pass.unfinished;
-}
-
-static void wp_unmap_run(u64 first, u64 last, void *data)
-{
-	struct cowvmo *vmo = data;
-
-	cowvmo_unmap(vmo, first - vmo->base, last - vmo->base, false);
 }
 
 /**
@@ -289,7 +304,7 @@ void cowvmo_write_protect(struct cowvmo *vmo, u64 first, u64 last)
 		if (++passes < WP_MAX_PASSES)
 			continue;
 		ptree_visit_marked_runs(&vmo->tree, vmo->base + first,
-					  vmo->base + last, wp_unmap_run, vmo);
+					vmo->base + last, wp_unmap_run, vmo);
 		return;
 	}
 }

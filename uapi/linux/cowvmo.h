@@ -35,6 +35,8 @@
  * EOPNOTSUPP  valid arguments, but not for this kind of VMO or in this state
  *             of its family
  * ENOMEM      no memory, or the memory cgroup is at its limit
+ * EIO         a page that had to be copied is damaged (a memory error of the
+ *             hardware)
  * EINTR       a fatal signal arrived; out_done tells how far it got
  *
  * A call that fails has changed nothing, except where out_done says so.
