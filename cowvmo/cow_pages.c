@@ -363,12 +363,15 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 			bool even_cows, struct cow_reserve *reserve,
 			struct ptree_dead *dead)
 {
-	int err;
+	int err = 0;
 
 	lockdep_assert_held_write(&vmo->lock);
 	cowvmo_unmap(vmo, first, last, false);
-	err = ptree_erase(&vmo->tree, vmo->base + first, vmo->base + last,
-			  &reserve->stash, dead);
+	if (!first && last + 1 == vmo->nr_pages)
+		ptree_clear(&vmo->tree, dead);	/* takes no memory */
+	else
+		err = ptree_erase(&vmo->tree, vmo->base + first,
+				  vmo->base + last, &reserve->stash, dead);
 	if (!err && even_cows)
 		cowvmo_unmap(vmo, first, last, true);
 	return err;
