@@ -19,7 +19,7 @@
 
 #define SEGMENT		1000U
 /* Whoever runs us may stop us: rather a longer sequence than none */
-#define SHRINK_SECONDS	120
+#define SHRINK_SECONDS	60
 /* A segment that takes longer than this hangs. */
 #define HANG_SECONDS	600U
 

@@ -54,6 +54,10 @@ static void store_when_told(unsigned char *mem, unsigned int number, int sock)
 	unsigned char byte;
 
 	while (read(sock, &byte, 1) == 1) {
+		/* which makes a PTE that is still dirty writable */
+		if (mprotect(mem, PAGES * PG, PROT_READ) ||
+		    mprotect(mem, PAGES * PG, RW))
+			break;
 		mem[number % PAGES * PG + number] = byte;
 		if (write(sock, &byte, 1) != 1)
 			break;
