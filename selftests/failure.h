@@ -23,7 +23,7 @@
 #define EMPTY		0x40	/* without content */
 
 /* What may come out */
-#define FREE		0x100	/* allocates nothing */
+#define FREE		0x100	/* need not allocate anything */
 #define SURE		0x200	/* cannot fail, whatever it allocates */
 #define USER_FAULT	0x400	/* is retried for ever */
 

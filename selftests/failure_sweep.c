@@ -364,7 +364,7 @@ static const struct play zero_plays[] = {
 	{ "zero_range_shared", run_zero_range, SNAPSHOT },
 	{ "zero_range_mapped", run_zero_range,
 	  SNAPSHOT | MAPPED | RETOUCHED | FREE },
-	{ "zero_whole_shared", run_zero_whole, SNAPSHOT },
+	{ "zero_whole_shared", run_zero_whole, SNAPSHOT | FREE },
 	{ "zero_wide", run_zero_range, WIDE | SNAPSHOT },
 	{ "decommit", run_decommit, FREE },
 };
