@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What can be seen from outside: how many faults an access costs, tracepoints,
+ * and the dumps in debugfs.
+ */
+#include "vmo.h"
+
+#include <sys/resource.h>
+
+#include "kselftest_harness.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+#define PAGES	64U
+#define LEAF	16U
+#define TRACEFS	"/sys/kernel/debug/tracing/"
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
+}
+
+static long write_faults(volatile unsigned char *map)
+{
+	long before = faults();
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++)
+		map[i * PG] = 1;
+	return faults() - before;
+}
+
+static long read_faults(const volatile unsigned char *map)
+{
+	long before = faults();
+	unsigned int i, sum = 0;
+
+	for (i = 0; i < PAGES; i++)
+		sum += map[i * PG];
+	return sum == PAGES ? faults() - before : -1;
+}
+
+FIXTURE(faulting)
+{
+	int fd;
+	void *map;
+};
+
+FIXTURE_SETUP(faulting)
+{
+	faults();	/* whatever that itself needs is there from now on */
+	self->fd = vmo_new(PAGES * PG, 0);
+	ASSERT_GE(self->fd, 0);
+	self->map = vmo_map(self->fd, 0, PAGES * PG, RW);
+	ASSERT_NE(NULL, self->map);
+}
+
+FIXTURE_TEARDOWN(faulting)
+{
+	munmap(self->map, PAGES * PG);
+	close(self->fd);
+}
+
+TEST_F(faulting, a_fresh_page_is_writable_at_once)
+{
+	EXPECT_EQ(PAGES, write_faults(self->map));
+	EXPECT_EQ(0, write_faults(self->map));
+}
+
+TEST_F(faulting, the_first_write_after_a_snapshot_is_one_fault)
+{
+	int snapshot;
+
+	write_faults(self->map);
+	snapshot = vmo_snapshot(self->fd);
+	ASSERT_GE(snapshot, 0);
+	EXPECT_EQ(PAGES, write_faults(self->map));
+	EXPECT_EQ(0, write_faults(self->map));
+	close(snapshot);
+}
+
+TEST_F(faulting, a_read_maps_the_leaf_around)
+{
+	void *again;
+
+	write_faults(self->map);
+	again = vmo_map(self->fd, 0, PAGES * PG, PROT_READ);
+	ASSERT_NE(NULL, again);
+	/* The window stays within one page table, and that is cut anywhere. */
+	EXPECT_LE(read_faults(again), PAGES / LEAF + 1);
+	munmap(again, PAGES * PG);
+}
+
+TEST_F(faulting, a_read_of_shared_pages_maps_the_leaf_around)
+{
+	int snapshot;
+	void *map;
+
+	write_faults(self->map);
+	snapshot = vmo_snapshot(self->fd);
+	map = vmo_map(snapshot, 0, PAGES * PG, PROT_READ);
+	ASSERT_NE(NULL, map);
+	EXPECT_LE(read_faults(map), PAGES / LEAF + 1);
+	munmap(map, PAGES * PG);
+	close(snapshot);
+}
+
+static bool trace_has(const char *trace, const char *event, __u64 id)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s: id=%llu ", event,
+		 (unsigned long long)id);
+	return strstr(trace, text);
+}
+
+/* A VMO whose life has one event of each kind. */
+static __u64 eventful_life(__u64 *child)
+{
+	int fd = vmo_new(PG, 0), snapshot;
+	unsigned char *map = vmo_map(fd, 0, PG, RW);
+	__u64 id = vmo_id(fd);
+
+	map[0] = 1;
+	snapshot = vmo_snapshot(fd);
+	*child = vmo_id(snapshot);
+	map[0] = 2;
+	munmap(map, PG);
+	close(snapshot);
+	close(fd);
+	return id;
+}
+
+TEST(tracepoints_tell_of_a_life)
+{
+	static char trace[65536];
+	char clone[64];
+	__u64 id, child;
+
+	ASSERT_EQ(0, file_write(TRACEFS "trace", "\n"));
+	ASSERT_EQ(0, file_write(TRACEFS "events/cowvmo/enable", "1"));
+	id = eventful_life(&child);
+	ASSERT_EQ(0, file_write(TRACEFS "events/cowvmo/enable", "0"));
+	ASSERT_GT(file_read(TRACEFS "trace", trace, sizeof(trace)), 0);
+
+	EXPECT_TRUE(trace_has(trace, "cowvmo_create", id));
+	EXPECT_TRUE(trace_has(trace, "cowvmo_fault", id));
+	EXPECT_TRUE(trace_has(trace, "cowvmo_copy", id));
+	snprintf(clone, sizeof(clone), "cowvmo_clone: parent=%llu id=%llu ",
+		 (unsigned long long)id, (unsigned long long)child);
+	EXPECT_NE(NULL, strstr(trace, clone));
+	snprintf(clone, sizeof(clone), "cowvmo_free: id=%llu\n",
+		 (unsigned long long)id);
+	EXPECT_NE(NULL, strstr(trace, clone));
+}
+
+TEST(the_list_names_every_vmo)
+{
+	static char list[65536];
+	char text[96];
+	int fd = vmo_new(3 * PG, 0), child;
+
+	ASSERT_EQ(0, vmo_set_name(fd, "seen"));
+	ASSERT_EQ(0, vmo_commit(fd, 0, PG));
+	child = vmo_snapshot(fd);
+	ASSERT_GT(file_read(VMO_DEBUGFS "vmos", list, sizeof(list)), 0);
+	snprintf(text, sizeof(text),
+		 "%llu parent=0 children=1 size=%llu populated=%llu ",
+		 (unsigned long long)vmo_id(fd), 3 * PG, PG);
+	EXPECT_NE(NULL, strstr(list, text));
+	snprintf(text, sizeof(text), "%llu parent=%llu children=0 ",
+		 (unsigned long long)vmo_id(child),
+		 (unsigned long long)vmo_id(fd));
+	EXPECT_NE(NULL, strstr(list, text));
+	EXPECT_NE(NULL, strstr(list, "name=seen\n"));
+	close(child);
+	close(fd);
+}
+
+TEST(the_dump_shows_the_tree)
+{
+	static char dump[65536];
+	char id[32];
+	int fd = vmo_new(40 * PG, 0);
+
+	ASSERT_EQ(0, vmo_commit(fd, 17 * PG, PG));
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)vmo_id(fd));
+	ASSERT_EQ(0, file_write(VMO_DEBUGFS "tree", id));
+	ASSERT_GT(file_read(VMO_DEBUGFS "tree", dump, sizeof(dump)), 0);
+	EXPECT_EQ(0, strncmp(dump, id, strlen(id)));
+	EXPECT_NE(NULL, strstr(dump, "node level=0 first=16 refs=1 "));
+	EXPECT_NE(NULL, strstr(dump, "page index=17 leaves=1 refs=1 mapped=0"));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
