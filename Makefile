@@ -24,10 +24,10 @@ user-tests: setup
 	@scripts/run-tests 'page-tree-*'
 
 selftest: setup
-	@scripts/run-tests 'build-$(KERNEL)' 'selftest-$(KERNEL)*'
+	@scripts/run-tests 'selftest-$(KERNEL)-*'
 
 kunit: setup
-	@scripts/run-tests build-debug kunit
+	@scripts/run-tests kunit
 
 soak: setup
 	@scripts/soak $(KERNEL)

@@ -236,8 +236,8 @@ int ptree_clone(struct ptree *tree, u64 first, u64 last,
 
 /* Marks */
 void ptree_visit_marked_runs(const struct ptree *tree, u64 first, u64 last,
-			       void (*fn)(u64 first, u64 last, void *arg),
-			       void *arg);
+			     void (*fn)(u64 first, u64 last, void *arg),
+			     void *arg);
 unsigned long ptree_clear_marks(struct ptree *tree, u64 first, u64 last,
 				bool (*keep)(struct ptree_desc *desc,
 					     u64 index, void *arg),
