@@ -378,6 +378,64 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 }
 
 /**
+ * struct cow_cut - what a function that cuts content off is asked
+ * @offset: first byte, or the new end
+ * @length: number of bytes, where it is a range
+ * @relatives: the VMO has living relatives
+ */
+struct cow_cut {
+	u64 offset;
+	u64 length;
+	bool relatives;
+};
+
+typedef int (*cow_cut_fn)(struct cowvmo *vmo, const struct cow_cut *cut,
+			  struct cow_reserve *reserve,
+			  struct ptree_dead *dead);
+
+/* Has @fn do its work, which it does in full or not at all. */
+static int run_cut(struct cowvmo *vmo, const struct cow_cut *cut,
+		   cow_cut_fn fn)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	do {
+		down_write(&vmo->lock);
+		err = fn(vmo, cut, &reserve, &dead);
+		up_write(&vmo->lock);
+		if (err != -ENOMEM)
+			break;
+		err = cow_reserve_fill(&reserve);
+	} while (!err);
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/* The order of the checks is part of the ABI. */
+static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
+			   struct cow_reserve *reserve,
+			   struct ptree_dead *dead)
+{
+	int err = check_range(vmo, cut->offset, cut->length);
+
+	if (err || !cut->length)
+		return err;
+	if (cut->relatives)
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
+		return -EINVAL;
+	return erase_locked(vmo, cut->offset >> PAGE_SHIFT,
+			    (cut->offset + cut->length - 1) >> PAGE_SHIFT,
+			    false, reserve, dead);
+}
+
+/**
  * cow_decommit() - free the memory of a range
  * @vmo: the VMO
  * @offset: first byte
@@ -389,40 +447,13 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
  */
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
 {
-	struct ptree_dead dead = {};
-	struct cow_reserve reserve;
-	int err;
+	const struct cow_cut cut = {
+		.offset = offset,
+		.length = length,
+		.relatives = relatives,
+	};
 
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	down_read(&vmo->family->counts);
-again:
-	down_write(&vmo->lock);
-	err = check_range(vmo, offset, length);
-	if (err || !length)
-		goto out;
-	err = -EOPNOTSUPP;
-	if (relatives)
-		goto out;
-	err = -EINVAL;
-	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(length))
-		goto out;
-	err = erase_locked(vmo, offset >> PAGE_SHIFT,
-			   (offset + length - 1) >> PAGE_SHIFT, false,
-			   &reserve, &dead);
-	if (err == -ENOMEM) {
-		up_write(&vmo->lock);
-		err = cow_reserve_fill(&reserve);
-		if (!err)
-			goto again;
-		goto out_counts;
-	}
-out:
-	up_write(&vmo->lock);
-out_counts:
-	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
-	cow_reserve_drain(&reserve);
-	return err;
+	return run_cut(vmo, &cut, decommit_locked);
 }
 
 static bool reads_zero(struct page *page, unsigned int from, unsigned int to)
@@ -583,9 +614,10 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
 	return 0;
 }
 
-static int resize_locked(struct cowvmo *vmo, u64 size,
+static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 			 struct cow_reserve *reserve, struct ptree_dead *dead)
 {
+	u64 size = cut->offset;
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
@@ -602,11 +634,12 @@ static int resize_locked(struct cowvmo *vmo, u64 size,
 	return 0;
 }
 
-static int set_stream_size_locked(struct cowvmo *vmo, u64 size,
+static int set_stream_size_locked(struct cowvmo *vmo,
+				  const struct cow_cut *cut,
 				  struct cow_reserve *reserve,
 				  struct ptree_dead *dead)
 {
-	u64 old = i_size_read(&vmo->inode);
+	u64 size = cut->offset, old = i_size_read(&vmo->inode);
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
@@ -621,33 +654,6 @@ static int set_stream_size_locked(struct cowvmo *vmo, u64 size,
 	return 0;
 }
 
-typedef int (*set_end_fn)(struct cowvmo *vmo, u64 size,
-			  struct cow_reserve *reserve,
-			  struct ptree_dead *dead);
-
-/* Moves an end of the VMO, or changes nothing. */
-static int set_end(struct cowvmo *vmo, u64 size, set_end_fn set)
-{
-	struct ptree_dead dead = {};
-	struct cow_reserve reserve;
-	int err;
-
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	down_read(&vmo->family->counts);
-	do {
-		down_write(&vmo->lock);
-		err = set(vmo, size, &reserve, &dead);
-		up_write(&vmo->lock);
-		if (err != -ENOMEM)
-			break;
-		err = cow_reserve_fill(&reserve);
-	} while (!err);
-	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
-	cow_reserve_drain(&reserve);
-	return err;
-}
-
 /**
  * cow_resize() - change a VMO's size and stream size
  * @vmo: a resizable VMO
@@ -659,7 +665,9 @@ static int set_end(struct cowvmo *vmo, u64 size, set_end_fn set)
  */
 int cow_resize(struct cowvmo *vmo, u64 size)
 {
-	return set_end(vmo, size, resize_locked);
+	const struct cow_cut cut = { .offset = size };
+
+	return run_cut(vmo, &cut, resize_locked);
 }
 
 /**
@@ -701,7 +709,9 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {
-	return set_end(vmo, size, set_stream_size_locked);
+	const struct cow_cut cut = { .offset = size };
+
+	return run_cut(vmo, &cut, set_stream_size_locked);
 }
 
 /**
