@@ -11,19 +11,20 @@
 #include "kselftest_harness.h"
 
 #define RW		(PROT_READ | PROT_WRITE)
-#define ERASE_ROUNDS	1500
+#define ERASE_PAGES	1024ULL
+#define ERASE_ROUNDS	12
 
 /*
- * ZERO dropped its share of a page before it unmapped it. A relative that
- * wrote just then found the page to be its own, and wrote to it in place: the
+ * ZERO dropped its shares of pages before it unmapped them. A relative that
+ * wrote just then found a page to be its own, and wrote to it in place: the
  * mapping that was about to lose the page showed the relative's bytes.
+ *
+ * Unmapping goes upward and takes its time, so write from the top downward.
  */
 struct erase_race {
 	int fd;
-	const volatile unsigned char *map;
 	pthread_barrier_t start;
-	atomic_bool written;
-	atomic_uint strange;
+	atomic_bool done;
 };
 
 static void *erase_thread(void *arg)
@@ -31,48 +32,47 @@ static void *erase_thread(void *arg)
 	struct erase_race *race = arg;
 
 	pthread_barrier_wait(&race->start);
-	vmo_zero(race->fd, 0, PG);
+	vmo_zero(race->fd, 0, ERASE_PAGES * PG);
+	atomic_store(&race->done, true);
 	return NULL;
 }
 
-static void *look_thread(void *arg)
+/* Returns how often the child's mapping showed what the parent wrote. */
+static unsigned int write_against(struct erase_race *race, int parent,
+				  const volatile unsigned char *map)
 {
-	struct erase_race *race = arg;
-	unsigned char byte;
+	unsigned int strange = 0;
+	__u64 page = ERASE_PAGES;
 
 	pthread_barrier_wait(&race->start);
-	do {
-		byte = *race->map;
-		if (byte != 0 && byte != 1)
-			atomic_fetch_add(&race->strange, 1);
-	} while (!atomic_load(&race->written));
-	return NULL;
+	while (page-- && !atomic_load(&race->done)) {
+		vmo_put_byte(parent, page * PG, 2);
+		strange += map[page * PG] == 2;
+	}
+	return strange;
 }
 
 static unsigned int erase_round(void)
 {
-	int parent = vmo_new(PG, 0), child;
-	pthread_t eraser, looker;
+	int parent = vmo_new(ERASE_PAGES * PG, 0);
 	struct erase_race race = {};
+	unsigned int strange;
+	pthread_t eraser;
+	void *map;
 
-	vmo_put_byte(parent, 0, 1);
-	child = vmo_snapshot(parent);
-	race.fd = child;
-	race.map = vmo_map(child, 0, PG, RW);
-	if (!race.map || *race.map != 1)
+	vmo_commit(parent, 0, ERASE_PAGES * PG);
+	race.fd = vmo_snapshot(parent);
+	map = vmo_map(race.fd, 0, ERASE_PAGES * PG, RW);
+	if (!map || madvise(map, ERASE_PAGES * PG, MADV_POPULATE_READ))
 		return 1;
-	pthread_barrier_init(&race.start, NULL, 3);
+	pthread_barrier_init(&race.start, NULL, 2);
 	pthread_create(&eraser, NULL, erase_thread, &race);
-	pthread_create(&looker, NULL, look_thread, &race);
-	pthread_barrier_wait(&race.start);
-	vmo_put_byte(parent, 0, 2);
-	atomic_store(&race.written, true);
+	strange = write_against(&race, parent, map);
 	pthread_join(eraser, NULL);
-	pthread_join(looker, NULL);
-	munmap((void *)race.map, PG);
-	close(child);
+	munmap(map, ERASE_PAGES * PG);
+	close(race.fd);
 	close(parent);
-	return race.strange;
+	return strange;
 }
 
 TEST(erasing_never_shows_a_relatives_bytes)
