@@ -17,6 +17,12 @@ static inline void cowvmo_vm_flags_set(struct vm_area_struct *vma,
 	vma->vm_flags |= flags;
 }
 
+static inline void cowvmo_vm_flags_clear(struct vm_area_struct *vma,
+					 unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
+}
+
 /* What inode operations are given to map owners with. */
 #define cowvmo_idmap struct user_namespace
 #else
@@ -24,6 +30,12 @@ static inline void cowvmo_vm_flags_set(struct vm_area_struct *vma,
 				       unsigned long flags)
 {
 	vm_flags_set(vma, flags);
+}
+
+static inline void cowvmo_vm_flags_clear(struct vm_area_struct *vma,
+					 unsigned long flags)
+{
+	vm_flags_clear(vma, flags);
 }
 
 #define cowvmo_idmap struct mnt_idmap

@@ -41,6 +41,17 @@ static int check_range(const struct cowvmo *vmo, u64 offset, u64 length)
 	return offset > size || length > size - offset ? -ERANGE : 0;
 }
 
+/* May content be changed at all? */
+static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
+{
+	int err = check_range(vmo, offset, length);
+
+	lockdep_assert_held(&vmo->lock);
+	if (err || !length)
+		return err;
+	return vmo->sealed ? -EPERM : 0;
+}
+
 /**
  * cow_hold_page() - take a reference to the page of a shared descriptor
  * @desc: the descriptor, kept alive by the caller's lock
@@ -382,11 +393,13 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
  * @offset: first byte, or the new end
  * @length: number of bytes, where it is a range
  * @relatives: the VMO has living relatives
+ * @view: whose stream is meant, where it is about that
  */
 struct cow_cut {
 	u64 offset;
 	u64 length;
 	bool relatives;
+	struct cowvmo *view;
 };
 
 typedef int (*cow_cut_fn)(struct cowvmo *vmo, const struct cow_cut *cut,
@@ -422,7 +435,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 			   struct cow_reserve *reserve,
 			   struct ptree_dead *dead)
 {
-	int err = check_range(vmo, cut->offset, cut->length);
+	int err = check_change(vmo, cut->offset, cut->length);
 
 	if (err || !cut->length)
 		return err;
@@ -443,7 +456,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
  * @relatives: the VMO has living relatives, so that it is refused
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
+ * Return: 0, -ERANGE, -EPERM, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
  */
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
 {
@@ -530,6 +543,8 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 		down_write(&vmo->lock);
 		if (*pos >= vmo_size(vmo))
 			*pos = end;
+		else if (vmo->sealed)
+			err = -EPERM;
 		else
 			err = zero_step_locked(vmo, pos,
 					       min(end, vmo_size(vmo)),
@@ -552,7 +567,7 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
  * @done: bytes of the range that are done, also after an error
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
  */
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 {
@@ -561,7 +576,7 @@ int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 
 	*done = 0;
 	down_read(&vmo->lock);
-	err = check_range(vmo, offset, length);
+	err = check_change(vmo, offset, length);
 	up_read(&vmo->lock);
 	if (err || !length)
 		return err;
@@ -582,12 +597,12 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 }
 
 /*
- * Makes everything from byte @from to the end of the VMO read zero, or changes
- * nothing: where a page must be copied and a range cut out, memory for both
- * is there before either begins.
+ * Makes everything from byte @from to page @end read zero, or changes nothing:
+ * where a page must be copied and a range cut out, memory for both is there
+ * before either begins.
  */
-static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
-			   struct cow_reserve *reserve,
+static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
+			   bool even_cows, struct cow_reserve *reserve,
 			   struct ptree_dead *dead)
 {
 	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE);
@@ -603,15 +618,36 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, bool even_cows,
 		if (err)
 			return err;
 	}
-	if (first < vmo->nr_pages) {
-		err = erase_locked(vmo, first, vmo->nr_pages - 1, even_cows,
-				   reserve, dead);
+	if (first < end) {
+		err = erase_locked(vmo, first, end - 1, even_cows, reserve,
+				   dead);
 		if (err)
 			return err;
 	}
 	if (write.page)
 		zero_user_segment(write.page, tail, PAGE_SIZE);
 	return 0;
+}
+
+/**
+ * cow_set_end() - change where a VMO's stream ends
+ * @vmo: any VMO; a store and the references to it have one stream
+ * @size: the new stream size in bytes
+ *
+ * Context: the caller holds the store's lock for writing.
+ */
+void cow_set_end(struct cowvmo *vmo, u64 size)
+{
+	struct cowvmo *store = vmo->store, *reference;
+
+	lockdep_assert_held_write(&store->lock);
+	if (vmo_is_slice(vmo)) {
+		i_size_write(&vmo->inode, size);
+		return;
+	}
+	i_size_write(&store->inode, size);
+	list_for_each_entry(reference, &store->references, references)
+		i_size_write(&reference->inode, size);
 }
 
 static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
@@ -624,13 +660,16 @@ static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 	err = check_new_size(vmo, size);
 	if (err)
 		return err;
+	if (vmo->sealed)
+		return -EPERM;
 	if (size < vmo_size(vmo)) {
-		err = cut_from_locked(vmo, size, true, reserve, dead);
+		err = cut_from_locked(vmo, size, vmo->nr_pages, true, reserve,
+				      dead);
 		if (err)
 			return err;
 	}
 	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
-	i_size_write(&vmo->inode, size);
+	cow_set_end(vmo, size);
 	return 0;
 }
 
@@ -639,18 +678,23 @@ static int set_stream_size_locked(struct cowvmo *vmo,
 				  struct cow_reserve *reserve,
 				  struct ptree_dead *dead)
 {
-	u64 size = cut->offset, old = i_size_read(&vmo->inode);
+	u64 size = cut->offset, old = i_size_read(&cut->view->inode);
+	u64 first = cut->view->view_first;
+	u64 nr_pages = vmo_sized(cut->view)->nr_pages;
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
-	if (size > vmo_size(vmo))
+	if (size > nr_pages << PAGE_SHIFT)
 		return -ERANGE;
 	if (size == old)
 		return 0;
-	err = cut_from_locked(vmo, min(old, size), false, reserve, dead);
+	if (vmo->sealed)
+		return -EPERM;
+	err = cut_from_locked(vmo, (first << PAGE_SHIFT) + min(old, size),
+			      first + nr_pages, false, reserve, dead);
 	if (err)
 		return err;
-	i_size_write(&vmo->inode, size);
+	cow_set_end(cut->view, size);
 	return 0;
 }
 
@@ -661,7 +705,8 @@ static int set_stream_size_locked(struct cowvmo *vmo,
  *
  * Context: may sleep; the caller holds the inode's lock.
  * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
- * because of where its ancestors' ranges began; -ENOMEM, -EINTR, -EIO.
+ * because of where its ancestors' ranges began; -EPERM: it is sealed;
+ * -ENOMEM, -EINTR, -EIO.
  */
 int cow_resize(struct cowvmo *vmo, u64 size)
 {
@@ -672,46 +717,48 @@ int cow_resize(struct cowvmo *vmo, u64 size)
 
 /**
  * cow_undo_grow() - go back to a smaller size
- * @vmo: the VMO
+ * @vmo: any VMO
  * @nr_pages: the size before cow_resize(), in pages
  * @stream_size: the stream size before, in bytes
  *
  * For who holds the inode's lock ever since: what has been added lies on paths
- * of the VMO's own, and to cut that off takes no memory.
+ * of the store's own, and to cut that off takes no memory.
  *
  * Context: may sleep.
  */
 void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 {
+	struct cowvmo *store = vmo->store;
 	struct ptree_dead dead = {};
 	struct cow_reserve none;
 
 	cow_reserve_init(&none, 0);
-	down_read(&vmo->family->counts);
-	down_write(&vmo->lock);
-	if (nr_pages < vmo->nr_pages)
-		erase_locked(vmo, nr_pages, vmo->nr_pages - 1, true, &none,
+	down_read(&store->family->counts);
+	down_write(&store->lock);
+	if (!vmo_is_slice(vmo) && nr_pages < store->nr_pages) {
+		erase_locked(store, nr_pages, store->nr_pages - 1, true, &none,
 			     &dead);
-	vmo->nr_pages = nr_pages;
-	i_size_write(&vmo->inode, stream_size);
-	up_write(&vmo->lock);
+		store->nr_pages = nr_pages;
+	}
+	cow_set_end(vmo, stream_size);
+	up_write(&store->lock);
 	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
+	up_read(&store->family->counts);
 }
 
 /**
  * cow_set_stream_size() - change where the stream ends
- * @vmo: the VMO
+ * @vmo: any VMO
  * @size: new stream size in bytes, within the VMO's size
  *
- * Context: may sleep; the caller holds the inode's lock.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
+ * Context: may sleep; the caller holds the lock of vmo_stream_inode().
+ * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {
-	const struct cow_cut cut = { .offset = size };
+	const struct cow_cut cut = { .offset = size, .view = vmo };
 
-	return run_cut(vmo, &cut, set_stream_size_locked);
+	return run_cut(vmo->store, &cut, set_stream_size_locked);
 }
 
 /**

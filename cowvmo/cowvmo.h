@@ -30,6 +30,7 @@
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #include "compat.h"
 #include "page_tree.h"
@@ -49,12 +50,14 @@ struct seq_file;
 #define COWVMO_GFP_FAULT	GFP_KERNEL_ACCOUNT
 
 /**
- * struct cowvmo_family - all living VMOs that descend from one CREATE
- * @refs: one per member and per walker
+ * struct cowvmo_family - all VMOs that descend from one CREATE
+ * @refs: one per VMO and per walker
  * @counts: see the lock order above
- * @lock: protects the members below, and the family part of each member
- * @members: all members, oldest first
+ * @lock: protects the lists below, and the family part of each VMO
+ * @members: all VMOs with content of their own, oldest first
  * @nr_members: length of @members
+ * @roots: living VMOs without a living ancestor, linked by @sibling
+ * @wait: who polls a VMO of this family
  * @link: in the list of all families
  */
 struct cowvmo_family {
@@ -63,6 +66,8 @@ struct cowvmo_family {
 	struct mutex lock;		/* inside counts */
 	struct list_head members;
 	unsigned int nr_members;
+	struct list_head roots;
+	wait_queue_head_t wait;
 	struct list_head link;
 };
 
@@ -71,24 +76,39 @@ struct cowvmo_family {
  * @lock: protects the content, see the lock order above
  * @tree: the content, under @lock
  * @base: tree index of page 0; never changes
- * @nr_pages: size, under @lock
+ * @nr_pages: size, under @lock; of a slice: never changes
  * @shared_once: the tree has had relatives: a page may be held by somebody
  *	who reached it through one of them; under @lock
+ * @sealed: the content never changes again; under @lock
+ * @may_resize: SET_SIZE and what it stands for are allowed; never changes
+ * @hidden: nobody has a file of it any more; under family->lock
+ * @users: files, and slices of this VMO
  * @zero_lock: protects the two below against readers of @lock
  * @zero_first: first page at which a zero page may be mapped
  * @zero_last: last such page; below @zero_first when there is none
  * @id: identity, never 0; never changes
  * @flags: of enum cowvmo_info_flags; never changes
+ * @owner: process that made it, as numbered in the first PID namespace
  * @name: under family->lock
  * @family: set before the VMO can be found, then never changes
+ * @store: whose content this VMO shows: its own, or, for a slice or reference,
+ *	that of a VMO whose inode it holds. Never changes
+ * @view_first: for a slice: its first page in @store; never changes
+ * @slice_of: for a slice: the VMO it was made from, which lives as long
+ * @references: of a store: the references to it; of a reference: the link
+ *	there. Under the store's @lock
  * @member: in family->members
  * @parent: nearest living ancestor or NULL, under family->lock
  * @children: VMOs whose @parent this is, under family->lock
- * @sibling: in parent->children
+ * @sibling: in parent->children or in family->roots
  * @nr_children: length of @children
- * @ro_mapping: private and read-only mappings; the writable shared ones are
- *	in the inode's own. A walk that write-protects must not meet them
+ * @ro_mapping: private and read-only mappings, made when there is the first
+ *	such; the writable shared ones are in the inode's own. A walk that
+ *	write-protects must not meet them
  * @inode: identity towards the VFS; its i_size is the stream size
+ *
+ * What is said to be under @lock is there in a store only, and so is the
+ * meaning of @tree to @zero_last.
  */
 struct cowvmo {
 	struct rw_semaphore lock;
@@ -96,19 +116,28 @@ struct cowvmo {
 	u64 base;
 	u64 nr_pages;
 	bool shared_once;
-	spinlock_t zero_lock;		/* innermost */
+	bool sealed;
+	bool may_resize;
+	bool hidden;
+	atomic_t users;
 	u64 zero_first;
 	u64 zero_last;
-	u64 id;
+	spinlock_t zero_lock;		/* innermost */
 	u32 flags;
+	u64 id;
+	pid_t owner;
+	unsigned int nr_children;
 	char name[COWVMO_NAME_LEN];
 	struct cowvmo_family *family;
+	struct cowvmo *store;
+	u64 view_first;
+	struct cowvmo *slice_of;
+	struct list_head references;
 	struct list_head member;
 	struct cowvmo *parent;
 	struct list_head children;
 	struct list_head sibling;
-	unsigned int nr_children;
-	struct address_space ro_mapping;
+	struct address_space *ro_mapping;
 	struct inode inode;
 };
 
@@ -122,9 +151,36 @@ static inline struct cowvmo *file_to_vmo(struct file *file)
 	return inode_to_vmo(file_inode(file));
 }
 
+/* The VMO that has the content which a file shows. */
+static inline struct cowvmo *file_to_store(struct file *file)
+{
+	return file_to_vmo(file)->store;
+}
+
+static inline bool vmo_is_slice(const struct cowvmo *vmo)
+{
+	return vmo->flags & COWVMO_INFO_SLICE;
+}
+
+/* Of a store under its lock; of a slice at any time. */
 static inline u64 vmo_size(const struct cowvmo *vmo)
 {
 	return vmo->nr_pages << PAGE_SHIFT;
+}
+
+/*
+ * Whose lock orders what uses or changes the end of file. Taken as it is where
+ * the VFS holds no inode's lock, and inside that of a reference where it does.
+ */
+static inline struct inode *vmo_stream_inode(struct cowvmo *vmo)
+{
+	return vmo_is_slice(vmo) ? &vmo->inode : &vmo->store->inode;
+}
+
+/* The VMO that has the size: a reference is as large as its store. */
+static inline const struct cowvmo *vmo_sized(const struct cowvmo *vmo)
+{
+	return vmo_is_slice(vmo) ? vmo : vmo->store;
 }
 
 /**
@@ -195,12 +251,15 @@ void cowvmo_fs_exit(void);
 int cowvmo_pin(void);
 void cowvmo_unpin(void);
 struct cowvmo *cowvmo_alloc(void);
-struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable);
+void cowvmo_show(struct cowvmo *vmo, struct cowvmo *store);
+struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
+			      const struct file_operations *fops);
+void cowvmo_put_user(struct cowvmo *vmo);
 int cowvmo_release(struct inode *inode, struct file *file);
 
 /* vmo.c */
 struct file *cowvmo_create(u64 size, u32 flags, const char *name);
-struct file *cowvmo_create_child(struct cowvmo *parent,
+struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args);
 int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info);
 void cowvmo_set_name(struct cowvmo *vmo, const char *name);
@@ -210,9 +269,13 @@ extern struct mutex cowvmo_families_lock;
 extern struct list_head cowvmo_families;
 int cowvmo_family_create(struct cowvmo *vmo);
 void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent);
+void cowvmo_family_hide(struct cowvmo *vmo);
 void cowvmo_family_leave(struct cowvmo *vmo);
 void cowvmo_family_put(struct cowvmo_family *family);
+struct cowvmo *cowvmo_family_next(struct cowvmo_family *family,
+				  struct cowvmo *vmo);
 bool cowvmo_has_relatives(struct cowvmo *vmo);
+bool cowvmo_is_attributed(struct cowvmo *vmo);
 void cowvmo_family_freeze(struct cowvmo_family *family);
 void cowvmo_family_thaw(struct cowvmo_family *family);
 int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
@@ -220,6 +283,7 @@ int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
 /* file.c */
 extern const struct file_operations cowvmo_file_fops;
 extern const struct inode_operations cowvmo_inode_ops;
+struct file *cowvmo_map_file(struct cowvmo *vmo, bool writable);
 
 /* ioctl.c */
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
@@ -236,7 +300,9 @@ int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives);
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 int cow_resize(struct cowvmo *vmo, u64 size);
 void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size);
+void cow_set_end(struct cowvmo *vmo, u64 size);
 int cow_set_stream_size(struct cowvmo *vmo, u64 size);
+int cow_seal(struct cowvmo *vmo);
 void cow_clear(struct cowvmo *vmo);
 
 /* snapshot.c */

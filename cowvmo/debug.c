@@ -66,25 +66,28 @@ static void walk_families(family_fn fn, void *data)
 
 static void show_vmo(struct seq_file *m, struct cowvmo *vmo)
 {
+	struct cowvmo *store = vmo->store;
 	u64 size, populated;
 
-	down_read(&vmo->lock);
-	size = vmo_size(vmo);
-	populated = ptree_populated(&vmo->tree) << PAGE_SHIFT;
-	up_read(&vmo->lock);
-	seq_printf(m, "%llu parent=%llu children=%u size=%llu populated=%llu flags=0x%x base=%llu name=",
+	down_read(&store->lock);
+	size = vmo_size(vmo_sized(vmo));
+	populated = ptree_populated(&store->tree) << PAGE_SHIFT;
+	up_read(&store->lock);
+	seq_printf(m, "%llu parent=%llu children=%u size=%llu populated=%llu flags=0x%x base=%llu store=%llu owner=%d name=",
 		   vmo->id, vmo->parent ? vmo->parent->id : 0,
-		   vmo->nr_children, size, populated, vmo->flags, vmo->base);
+		   vmo->nr_children, size, store == vmo ? populated : 0,
+		   vmo->flags, store->base + vmo->view_first, store->id,
+		   vmo->owner);
 	seq_escape(m, vmo->name, "\n\\");
 	seq_putc(m, '\n');
 }
 
 static void show_family(struct cowvmo_family *family, void *data)
 {
-	struct cowvmo *vmo;
+	struct cowvmo *vmo = NULL;
 
 	mutex_lock(&family->lock);
-	list_for_each_entry(vmo, &family->members, member)
+	while ((vmo = cowvmo_family_next(family, vmo)))
 		show_vmo(data, vmo);
 	mutex_unlock(&family->lock);
 }
@@ -123,16 +126,16 @@ static const struct ptree_visitor dump_visitor = {
 
 static void dump_if_asked(struct cowvmo_family *family, void *data)
 {
-	struct cowvmo *vmo;
+	struct cowvmo *vmo = NULL;
 
 	mutex_lock(&family->lock);
-	list_for_each_entry(vmo, &family->members, member) {
+	while ((vmo = cowvmo_family_next(family, vmo))) {
 		if (vmo->id != atomic64_read(&debug_tree_id))
 			continue;
 		show_vmo(data, vmo);
-		down_read(&vmo->lock);
-		ptree_walk(&vmo->tree, &dump_visitor, data);
-		up_read(&vmo->lock);
+		down_read(&vmo->store->lock);
+		ptree_walk(&vmo->store->tree, &dump_visitor, data);
+		up_read(&vmo->store->lock);
 	}
 	mutex_unlock(&family->lock);
 }
@@ -251,27 +254,46 @@ static const struct ptree_visitor check_visitor = {
 	.desc = check_desc,
 };
 
+/* What one VMO says of its relatives, against what they say. */
+static void check_vmo_links(struct census *census, struct cowvmo_family *family,
+			    struct cowvmo *vmo)
+{
+	struct cowvmo *child;
+	unsigned int children = 0;
+
+	census->vmo = vmo;
+	if (vmo->family != family)
+		census_fail(census, "family: member of another");
+	if (vmo->hidden)
+		census_fail(census, "family: hidden, but to be seen");
+	if (list_empty(&vmo->store->member))
+		census_fail(census, "family: shows what is no member's");
+	list_for_each_entry(child, &vmo->children, sibling) {
+		children++;
+		if (child->parent != vmo)
+			census_fail(census, "family: child of another");
+	}
+	if (children != vmo->nr_children)
+		census_fail(census, "family: wrong number of children");
+}
+
 static void check_links(struct census *census, struct cowvmo_family *family)
 {
-	unsigned int members = 0, children = 0, with_parent = 0;
-	struct cowvmo *vmo, *child;
+	unsigned int members = 0, hidden = 0;
+	struct cowvmo *vmo = NULL;
 
-	list_for_each_entry(vmo, &family->members, member) {
-		census->vmo = vmo;
-		members++;
-		children += vmo->nr_children;
-		with_parent += !!vmo->parent;
-		if (vmo->family != family)
-			census_fail(census, "family: member of another");
-		list_for_each_entry(child, &vmo->children, sibling)
-			if (child->parent != vmo)
-				census_fail(census, "family: child of another");
+	while ((vmo = cowvmo_family_next(family, vmo))) {
+		check_vmo_links(census, family, vmo);
+		members += vmo->store == vmo;
 	}
 	census->vmo = NULL;
-	if (members != family->nr_members)
+	list_for_each_entry(vmo, &family->members, member) {
+		if (vmo->store != vmo)
+			census_fail(census, "family: a member without content");
+		hidden += vmo->hidden;
+	}
+	if (members + hidden != family->nr_members)
 		census_fail(census, "family: wrong number of members");
-	if (children != with_parent)
-		census_fail(census, "family: wrong number of children");
 }
 
 static void check_trees(struct census *census, struct cowvmo_family *family)

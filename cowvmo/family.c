@@ -3,10 +3,14 @@
  * Families: who descends from whom, and how their memory is divided.
  *
  * All VMOs that descend from one CREATE are a family; families never split.
- * Only members of one family can share pages. Within it, each member knows
- * its nearest living ancestor: when a VMO dies, its children become children
- * of its parent. This relation is for users to see; it says nothing about
- * which pages are shared.
+ * Only within one family can pages be shared. Two things are kept apart:
+ *
+ * - what users see: each living VMO knows its nearest living ancestor. When a
+ *   VMO dies, its children become children of its parent. This says nothing
+ *   about which pages are shared;
+ * - whose the memory is: the members are those with content of their own, also
+ *   one that nobody has a file of, as long as a reference shows its content.
+ *   Slices and references are no members.
  *
  * Locking: family->lock protects the list of members and all parent and child
  * links. family->counts makes counts exact for a query: whoever drops shared
@@ -15,6 +19,7 @@
  * member.
  */
 #include <linux/mm.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 
 #include "cowvmo.h"
@@ -42,9 +47,12 @@ int cowvmo_family_create(struct cowvmo *vmo)
 	refcount_set(&family->refs, 1);
 	init_rwsem(&family->counts);
 	mutex_init(&family->lock);
+	init_waitqueue_head(&family->wait);
 	INIT_LIST_HEAD(&family->members);
+	INIT_LIST_HEAD(&family->roots);
 	list_add_tail(&vmo->member, &family->members);
 	family->nr_members = 1;
+	list_add_tail(&vmo->sibling, &family->roots);
 	vmo->family = family;
 
 	mutex_lock(&cowvmo_families_lock);
@@ -70,8 +78,8 @@ void cowvmo_family_put(struct cowvmo_family *family)
 
 /**
  * cowvmo_family_join() - make a new VMO a child
- * @vmo: the new VMO
- * @parent: a living member
+ * @vmo: the new VMO; a member if it has content of its own
+ * @parent: a living VMO of the family
  *
  * Context: the caller holds the family's lock.
  */
@@ -81,42 +89,57 @@ void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent)
 
 	lockdep_assert_held(&family->lock);
 	refcount_inc(&family->refs);
-	list_add_tail(&vmo->member, &family->members);
-	family->nr_members++;
+	if (vmo->store == vmo) {
+		list_add_tail(&vmo->member, &family->members);
+		family->nr_members++;
+	}
 	vmo->parent = parent;
 	list_add_tail(&vmo->sibling, &parent->children);
-	parent->nr_children++;
+	WRITE_ONCE(parent->nr_children, parent->nr_children + 1);
 	vmo->family = family;
 }
 
-/* The children of a dying VMO become children of its parent. */
-static void family_rehome_children(struct cowvmo *vmo)
+/* Its children become children of its parent, or roots. */
+static void hide_locked(struct cowvmo *vmo)
 {
-	struct cowvmo *parent = vmo->parent;
-	struct cowvmo *child;
+	struct cowvmo_family *family = vmo->family;
+	struct cowvmo *child, *parent = vmo->parent;
 
-	lockdep_assert_held(&vmo->family->lock);
+	lockdep_assert_held(&family->lock);
+	if (vmo->hidden)
+		return;
+	vmo->hidden = true;
 	list_for_each_entry(child, &vmo->children, sibling)
 		child->parent = parent;
-	if (!parent)
-		return;
-	list_splice_tail_init(&vmo->children, &parent->children);
-	parent->nr_children += vmo->nr_children;
-	list_del(&vmo->sibling);
-	parent->nr_children--;
-}
-
-static void family_orphan_children(struct cowvmo *vmo)
-{
-	struct cowvmo *child, *next;
-
-	list_for_each_entry_safe(child, next, &vmo->children, sibling)
-		list_del_init(&child->sibling);
+	list_splice_tail_init(&vmo->children,
+			      parent ? &parent->children : &family->roots);
+	list_del_init(&vmo->sibling);
+	if (parent)
+		WRITE_ONCE(parent->nr_children,
+			   parent->nr_children + vmo->nr_children - 1);
+	vmo->parent = NULL;
+	vmo->nr_children = 0;
 }
 
 /**
- * cowvmo_family_leave() - a VMO dies
- * @vmo: the VMO; its content is dropped too
+ * cowvmo_family_hide() - a VMO dies, but its content is still shown
+ * @vmo: the VMO; nothing happens if it is hidden already
+ *
+ * Context: may sleep; takes the family's lock.
+ */
+void cowvmo_family_hide(struct cowvmo *vmo)
+{
+	struct cowvmo_family *family = vmo->family;
+
+	mutex_lock(&family->lock);
+	hide_locked(vmo);
+	mutex_unlock(&family->lock);
+	wake_up_poll(&family->wait, EPOLLPRI);
+}
+
+/**
+ * cowvmo_family_leave() - a VMO dies, and its content with it
+ * @vmo: the VMO; nothing happens if it has left already
  *
  * Towards a query the member and all its counts vanish at once.
  *
@@ -128,18 +151,48 @@ void cowvmo_family_leave(struct cowvmo *vmo)
 
 	down_read(&family->counts);
 	mutex_lock(&family->lock);
-	family_rehome_children(vmo);
-	family_orphan_children(vmo);
-	list_del(&vmo->member);
-	family->nr_members--;
+	hide_locked(vmo);
+	if (!list_empty(&vmo->member)) {
+		list_del_init(&vmo->member);
+		family->nr_members--;
+	}
 	mutex_unlock(&family->lock);
 	cow_clear(vmo);
 	up_read(&family->counts);
-	cowvmo_family_put(family);
+	wake_up_poll(&family->wait, EPOLLPRI);
 }
 
 /**
- * cowvmo_has_relatives() - is any other member of the family alive?
+ * cowvmo_family_next() - go through the living VMOs of a family
+ * @family: the family
+ * @vmo: NULL for the first, or the one before
+ *
+ * Context: the caller holds the family's lock.
+ * Return: the next VMO, each after its parent, or NULL.
+ */
+struct cowvmo *cowvmo_family_next(struct cowvmo_family *family,
+				  struct cowvmo *vmo)
+{
+	struct list_head *siblings;
+
+	lockdep_assert_held(&family->lock);
+	if (!vmo)
+		return list_first_entry_or_null(&family->roots, struct cowvmo,
+						sibling);
+	if (!list_empty(&vmo->children))
+		return list_first_entry(&vmo->children, struct cowvmo,
+					sibling);
+	for (; vmo; vmo = vmo->parent) {
+		siblings = vmo->parent ? &vmo->parent->children :
+					 &family->roots;
+		if (!list_is_last(&vmo->sibling, siblings))
+			return list_next_entry(vmo, sibling);
+	}
+	return NULL;
+}
+
+/**
+ * cowvmo_has_relatives() - has the family any other member?
  * @vmo: the VMO
  *
  * Context: may sleep; takes the family's lock.
@@ -217,8 +270,33 @@ static void family_attribute(struct cowvmo *vmo, const struct ptree **trees,
 }
 
 /**
+ * cowvmo_is_attributed() - is the memory counted as this VMO's?
+ * @vmo: the VMO
+ *
+ * Every page belongs to the members that see it. A member that nobody has a
+ * file of is stood in for by the oldest reference to it.
+ *
+ * Context: may sleep; takes the lock of the store.
+ * Return: false: its memory members are all 0.
+ */
+bool cowvmo_is_attributed(struct cowvmo *vmo)
+{
+	struct cowvmo *store = vmo->store;
+	bool first;
+
+	if (store == vmo)
+		return true;
+	if (vmo_is_slice(vmo) || !READ_ONCE(store->hidden))
+		return false;
+	down_read(&store->lock);
+	first = list_is_first(&vmo->references, &store->references);
+	up_read(&store->lock);
+	return first;
+}
+
+/**
  * cowvmo_attribute() - divide the family's memory among its members
- * @vmo: whose part is asked for
+ * @vmo: whose part is asked for, a member
  * @info: receives the memory members
  *
  * Context: may sleep; takes all locks of the family.

@@ -29,6 +29,16 @@
 /* A fault maps what is there of the leaf around it. */
 #define FAULT_AROUND	PTREE_LEAF_SLOTS
 
+/*
+ * The pages of a store that a mapping may reach: all there are, or those of
+ * the slice that is mapped.
+ */
+static u64 fault_end(const struct cowvmo *vmo)
+{
+	lockdep_assert_held(&vmo->store->lock);
+	return vmo_sized(vmo)->nr_pages + vmo->view_first;
+}
+
 static bool vma_may_write_object(const struct vm_area_struct *vma)
 {
 	const unsigned long needed = VM_SHARED | VM_MAYWRITE;
@@ -113,7 +123,8 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 	}
 }
 
-static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
+static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
+				    struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *pages[FAULT_AROUND];
@@ -123,7 +134,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 	int err;
 
 	lockdep_assert_held(&vmo->lock);
-	if (pgoff >= vmo->nr_pages)
+	if (pgoff >= limit)
 		return VM_FAULT_SIGBUS;
 
 	/* A leaf of the tree, as far as VMA, page table and VMO have it. */
@@ -131,7 +142,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 	at = pte_index(vmf->address);
 	first = pgoff - min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
 	end = pgoff + min(FAULT_AROUND - slot, PTRS_PER_PTE - at);
-	end = min3(end, vmo->nr_pages, (u64)vma->vm_pgoff + vma_pages(vma));
+	end = min3(end, limit, (u64)vma->vm_pgoff + vma_pages(vma));
 	nr = end - first;
 	at = pgoff - first;
 
@@ -150,11 +161,12 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, struct vm_fault *vmf)
 
 static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 {
+	struct cowvmo *store = vmo->store;
 	vm_fault_t ret;
 
-	down_read(&vmo->lock);
-	ret = fault_read_locked(vmo, vmf);
-	up_read(&vmo->lock);
+	down_read(&store->lock);
+	ret = fault_read_locked(store, fault_end(vmo), vmf);
+	up_read(&store->lock);
 	return ret;
 }
 
@@ -175,6 +187,7 @@ static vm_fault_t write_error(int err)
 	case -EIO:
 		return VM_FAULT_HWPOISON;
 	case -ERANGE:
+	case -EPERM:
 		return VM_FAULT_SIGBUS;
 	default:
 		return VM_FAULT_OOM;
@@ -185,14 +198,16 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 				     struct cow_write *write,
 				     struct cow_reserve *reserve, int *err)
 {
-	lockdep_assert_held_write(&vmo->lock);
-	*err = -ERANGE;
-	if (vmf->pgoff >= vmo->nr_pages)
+	struct cowvmo *store = vmo->store;
+
+	lockdep_assert_held_write(&store->lock);
+	*err = store->sealed ? -EPERM : -ERANGE;
+	if (store->sealed || vmf->pgoff >= fault_end(vmo))
 		return 0;
-	*err = cow_write_page(vmo, vmf->pgoff, write, reserve);
+	*err = cow_write_page(store, vmf->pgoff, write, reserve);
 	if (*err)
 		return 0;
-	trace_cowvmo_fault(vmo->id, vmf->pgoff, write->unmapped);
+	trace_cowvmo_fault(store->id, vmf->pgoff, write->unmapped);
 	if (write->installed)
 		return VM_FAULT_NOPAGE;
 	/* An in-place write to a page that this VMA maps is only an upgrade. */
@@ -217,9 +232,9 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 			.vmf = pte_present ? vmf : NULL,
 		};
 
-		down_write(&vmo->lock);
+		down_write(&vmo->store->lock);
 		ret = fault_write_locked(vmo, vmf, &write, &reserve, &err);
-		up_write(&vmo->lock);
+		up_write(&vmo->store->lock);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
 		else
@@ -289,18 +304,36 @@ static const struct vm_operations_struct cowvmo_vm_ops = {
 	.map_pages	= cowvmo_map_pages,
 };
 
-/* Moves a mapping that must never write to the address space of its kind. */
-static int mmap_read_only(struct cowvmo *vmo, struct vm_area_struct *vma)
+/*
+ * Gives a mapping the file that it is to be known by: a mapping that must
+ * never write goes to the address space of its kind, and one of a slice is
+ * kept under the page numbers of the store.
+ */
+static int mmap_set_file(struct cowvmo *vmo, struct vm_area_struct *vma)
 {
+	bool writable = vma_may_write_object(vma);
 	struct file *file;
 
-	if (vma->vm_file->f_mapping == &vmo->ro_mapping)
+	if (!vmo_is_slice(vmo) &&
+	    (writable || !(vma->vm_file->f_mode & FMODE_WRITE)))
 		return 0;
-	file = cowvmo_open_file(vmo, false);
+	file = cowvmo_map_file(vmo, writable);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	vma_set_file(vma, file);
 	fput(file);
+	vma->vm_pgoff += vmo->view_first;
+	return 0;
+}
+
+/* What is sealed can still be mapped for reading, but for no more than that. */
+static int mmap_sealed(struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_SHARED))
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	cowvmo_vm_flags_clear(vma, VM_MAYWRITE);
 	return 0;
 }
 
@@ -309,16 +342,20 @@ static int mmap_read_only(struct cowvmo *vmo, struct vm_area_struct *vma)
  * @file: any file of it
  * @vma: the mapping; may reach beyond the VMO, faults there give SIGBUS
  *
- * Return: 0, -ENOMEM or -ENFILE.
+ * Return: 0, -EPERM, -ENOMEM or -ENFILE.
  */
 int cowvmo_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	if (!vma_may_write_object(vma)) {
-		int err = mmap_read_only(file_to_vmo(file), vma);
+	struct cowvmo *vmo = file_to_vmo(file);
+	int err = 0;
 
-		if (err)
-			return err;
-	}
+	/* Sealing looks at mappings; faults look again, under the lock. */
+	if (READ_ONCE(vmo->store->sealed))
+		err = mmap_sealed(vma);
+	if (!err)
+		err = mmap_set_file(vmo, vma);
+	if (err)
+		return err;
 	cowvmo_vm_flags_set(vma, VM_MIXEDMAP);
 	vma->vm_ops = &cowvmo_vm_ops;
 	return 0;

@@ -15,6 +15,7 @@
 #include <linux/falloc.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/uio.h>
@@ -27,18 +28,20 @@ static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 				struct iov_iter *to, size_t *wanted)
 {
 	loff_t left = i_size_read(&vmo->inode) - pos;
+	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
 	unsigned int from = offset_in_page(pos);
+	struct cowvmo *store = vmo->store;
 	struct ptree_desc *desc;
 	struct page *page;
 	size_t copied;
 
-	lockdep_assert_held(&vmo->lock);
+	lockdep_assert_held(&store->lock);
 	*wanted = 0;
 	if (left <= 0)
 		return 0;
 	*wanted = min3((size_t)(PAGE_SIZE - from), iov_iter_count(to),
 		       (size_t)left);
-	desc = ptree_lookup(&vmo->tree, vmo->base + (pos >> PAGE_SHIFT));
+	desc = ptree_lookup(&store->tree, store->base + pgoff);
 	page = desc ? cow_hold_page(desc) : NULL;
 	pagefault_disable();
 	if (page)
@@ -59,9 +62,9 @@ static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	int err = 0;
 
 	while (iov_iter_count(to)) {
-		down_read(&vmo->lock);
+		down_read(&vmo->store->lock);
 		copied = read_chunk_locked(vmo, iocb->ki_pos, to, &wanted);
-		up_read(&vmo->lock);
+		up_read(&vmo->store->lock);
 		if (!wanted)
 			break;
 		iocb->ki_pos += copied;
@@ -85,13 +88,14 @@ static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 static int clip_write(const struct cowvmo *vmo, loff_t pos,
 		      struct iov_iter *from)
 {
-	u64 limit = vmo_size(vmo);
+	u64 limit = vmo_size(vmo_sized(vmo));
 
-	if (vmo->flags & COWVMO_INFO_RESIZABLE)
+	if (vmo->may_resize)
 		limit = min_t(u64, COWVMO_MAX_SIZE,
-			      (PTREE_MAX_INDEX - vmo->base) << PAGE_SHIFT);
+			      (PTREE_MAX_INDEX - vmo->store->base) <<
+			      PAGE_SHIFT);
 	if (pos >= limit)
-		return vmo->flags & COWVMO_INFO_RESIZABLE ? -EFBIG : -ENOSPC;
+		return vmo->may_resize ? -EFBIG : -ENOSPC;
 	iov_iter_truncate(from, limit - pos);
 	return 0;
 }
@@ -104,12 +108,16 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 			      struct iov_iter *from, size_t *copied,
 			      struct cow_reserve *reserve)
 {
+	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
+	struct cowvmo *store = vmo->store;
 	struct cow_write write = {};
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(&store->lock);
+	if (store->sealed)
+		return -EPERM;
 	/* A fixed size does not change, and the inode's lock keeps the rest. */
-	err = cow_write_page(vmo, pos >> PAGE_SHIFT, &write, reserve);
+	err = cow_write_page(store, pgoff, &write, reserve);
 	if (err)
 		return err;
 	pagefault_disable();
@@ -117,13 +125,12 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 					     bytes, from);
 	pagefault_enable();
 
-	if (!*copied && pos >= vmo_size(vmo))
-		cow_drop_page(vmo, pos >> PAGE_SHIFT);
+	if (!*copied && pgoff >= store->nr_pages)
+		cow_drop_page(store, pgoff);
 	pos += *copied;
 	if (*copied && pos > i_size_read(&vmo->inode)) {
-		vmo->nr_pages = max_t(u64, vmo->nr_pages,
-				      DIV_ROUND_UP_ULL(pos, PAGE_SIZE));
-		i_size_write(&vmo->inode, pos);
+		store->nr_pages = max_t(u64, store->nr_pages, pgoff + 1);
+		cow_set_end(vmo, pos);
 	}
 	return 0;
 }
@@ -135,10 +142,10 @@ static int write_chunk(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	int err;
 
 	do {
-		down_write(&vmo->lock);
+		down_write(&vmo->store->lock);
 		err = write_chunk_locked(vmo, pos, bytes, from, copied,
 					 reserve);
-		up_write(&vmo->lock);
+		up_write(&vmo->store->lock);
 		if (err != -ENOMEM)
 			return err;
 		err = cow_reserve_fill(reserve);
@@ -178,9 +185,10 @@ static ssize_t write_chunks(struct cowvmo *vmo, struct kiocb *iocb,
 static ssize_t cowvmo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct cowvmo *vmo = file_to_vmo(iocb->ki_filp);
+	struct inode *inode = vmo_stream_inode(vmo);
 	ssize_t ret;
 
-	inode_lock(&vmo->inode);
+	inode_lock(inode);
 	ret = generic_write_checks(iocb, from);
 	if (ret <= 0)
 		goto out;
@@ -192,52 +200,55 @@ static ssize_t cowvmo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		goto out;
 	ret = write_chunks(vmo, iocb, from);
 out:
-	inode_unlock(&vmo->inode);
+	inode_unlock(inode);
 	return ret;
 }
 
 static loff_t seek_content(struct file *file, loff_t offset, int whence)
 {
-	struct cowvmo *vmo = file_to_vmo(file);
+	struct cowvmo *vmo = file_to_vmo(file), *store = vmo->store;
+	u64 base = store->base + vmo->view_first;
 	loff_t ret = -ENXIO, end;
 	u64 at, last, found;
 
-	down_read(&vmo->lock);
+	down_read(&store->lock);
 	end = i_size_read(&vmo->inode);
 	if (offset < 0 || offset >= end)
 		goto out;
-	at = vmo->base + (offset >> PAGE_SHIFT);
-	last = vmo->base + ((end - 1) >> PAGE_SHIFT);
+	at = base + (offset >> PAGE_SHIFT);
+	last = base + ((end - 1) >> PAGE_SHIFT);
 	if (whence == SEEK_DATA) {
-		if (!ptree_next_data(&vmo->tree, at, last, &found))
+		if (!ptree_next_data(&store->tree, at, last, &found))
 			goto out;
-	} else if (!ptree_next_hole(&vmo->tree, at, last, &found)) {
+	} else if (!ptree_next_hole(&store->tree, at, last, &found)) {
 		found = last + 1;
 	}
-	ret = (found - vmo->base) << PAGE_SHIFT;
+	ret = (found - base) << PAGE_SHIFT;
 	ret = min(max(ret, offset), end);
 out:
-	up_read(&vmo->lock);
+	up_read(&store->lock);
 	return ret < 0 ? ret : vfs_setpos(file, ret, COWVMO_MAX_SIZE);
 }
 
 static loff_t cowvmo_llseek(struct file *file, loff_t offset, int whence)
 {
+	struct inode *inode = vmo_stream_inode(file_to_vmo(file));
 	loff_t ret;
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return generic_file_llseek_size(file, offset, whence,
 						COWVMO_MAX_SIZE,
 						i_size_read(file_inode(file)));
-	inode_lock(file_inode(file));
+	inode_lock(inode);
 	ret = seek_content(file, offset, whence);
-	inode_unlock(file_inode(file));
+	inode_unlock(inode);
 	return ret;
 }
 
 /* Moves the end of file out to @end, if it is not there yet. */
 static int extend_to(struct cowvmo *vmo, u64 end)
 {
+	struct cowvmo *store = vmo->store;
 	int err;
 
 	if (end <= i_size_read(&vmo->inode))
@@ -245,16 +256,19 @@ static int extend_to(struct cowvmo *vmo, u64 end)
 	err = inode_newsize_ok(&vmo->inode, end);
 	if (err)
 		return err;
-	if (end > vmo_size(vmo)) {
-		if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
+	if (end > vmo_size(vmo_sized(vmo))) {
+		if (!vmo->may_resize)
 			return -ENOSPC;
-		err = cow_resize(vmo, end);
+		err = cow_resize(store, end);
 		return err == -ERANGE || err == -EINVAL ? -EFBIG : err;
 	}
-	down_write(&vmo->lock);
-	i_size_write(&vmo->inode, end);
-	up_write(&vmo->lock);
-	return 0;
+	down_write(&store->lock);
+	if (store->sealed)
+		err = -EPERM;
+	else
+		cow_set_end(vmo, end);
+	up_write(&store->lock);
+	return err;
 }
 
 static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end)
@@ -262,24 +276,27 @@ static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end)
 	u64 done;
 
 	/* A success promises memory, and there is none beyond the size. */
-	if (end > vmo_size(vmo))
+	if (end > vmo_size(vmo_sized(vmo)))
 		return -ENOSPC;
-	return cow_commit(vmo, offset, end - offset, &done);
+	return cow_commit(vmo->store, offset + (vmo->view_first << PAGE_SHIFT),
+			  end - offset, &done);
 }
 
 static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end)
 {
 	u64 done;
 
-	end = min(end, vmo_size(vmo));
+	end = min(end, vmo_size(vmo_sized(vmo)));
 	if (offset >= end)
 		return 0;
-	return cow_zero(vmo, offset, end - offset, &done);
+	return cow_zero(vmo->store, offset + (vmo->view_first << PAGE_SHIFT),
+			end - offset, &done);
 }
 
 static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
 {
-	u64 old_size = i_size_read(&vmo->inode), old_pages = vmo->nr_pages;
+	u64 old_size = i_size_read(&vmo->inode);
+	u64 old_pages = vmo_sized(vmo)->nr_pages;
 	int err = 0;
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
@@ -295,44 +312,78 @@ static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
 	return err;
 }
 
-static long cowvmo_fallocate(struct file *file, int mode, loff_t offset,
-			     loff_t len)
+static bool fallocate_mode_is_known(int mode)
 {
-	struct cowvmo *vmo = file_to_vmo(file);
-	int err;
-
 	switch (mode & ~FALLOC_FL_KEEP_SIZE) {
 	case 0:
 	case FALLOC_FL_PUNCH_HOLE:
 	case FALLOC_FL_ZERO_RANGE:
-		break;
+		return true;
 	default:
-		return -EOPNOTSUPP;
+		return false;
 	}
-	inode_lock(&vmo->inode);
+}
+
+static long cowvmo_fallocate(struct file *file, int mode, loff_t offset,
+			     loff_t len)
+{
+	struct cowvmo *vmo = file_to_vmo(file);
+	struct inode *inode = vmo_stream_inode(vmo);
+	int err;
+
+	if (!fallocate_mode_is_known(mode))
+		return -EOPNOTSUPP;
+	inode_lock(inode);
 	err = fallocate_locked(vmo, mode, offset, (u64)offset + len);
 	if (!err)
 		err = file_update_time(file);
-	inode_unlock(&vmo->inode);
+	inode_unlock(inode);
 	return err;
+}
+
+/*
+ * For the file behind a mapping of a slice, which is known by the page numbers
+ * of its store: madvise(MADV_REMOVE) comes here with them.
+ */
+static long slice_map_fallocate(struct file *file, int mode, loff_t offset,
+				loff_t len)
+{
+	loff_t first = file_to_vmo(file)->view_first << PAGE_SHIFT;
+
+	if (offset < first)
+		return -EINVAL;
+	return cowvmo_fallocate(file, mode, offset - first, len);
+}
+
+static int set_size_of(struct cowvmo *vmo, u64 size)
+{
+	struct cowvmo *store = vmo->store;
+	int err;
+
+	if (!vmo->may_resize)
+		return -EPERM;
+	/* The VFS has locked the reference, if it is one. */
+	if (store != vmo)
+		inode_lock_nested(&store->inode, I_MUTEX_NONDIR2);
+	err = cow_resize(store, size);
+	if (store != vmo)
+		inode_unlock(&store->inode);
+	return err == -ERANGE ? -EFBIG : err;
 }
 
 static int cowvmo_setattr(cowvmo_idmap *idmap, struct dentry *dentry,
 			  struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
-	struct cowvmo *vmo = inode_to_vmo(inode);
 	int err;
 
 	err = setattr_prepare(idmap, dentry, attr);
 	if (err)
 		return err;
 	if (attr->ia_valid & ATTR_SIZE) {
-		if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
-			return -EPERM;
-		err = cow_resize(vmo, attr->ia_size);
+		err = set_size_of(inode_to_vmo(inode), attr->ia_size);
 		if (err)
-			return err == -ERANGE ? -EFBIG : err;
+			return err;
 	}
 	setattr_copy(idmap, inode, attr);
 	return 0;
@@ -343,12 +394,14 @@ static int cowvmo_getattr(cowvmo_idmap *idmap, const struct path *path,
 			  unsigned int query_flags)
 {
 	struct inode *inode = d_inode(path->dentry);
-	struct cowvmo *vmo = inode_to_vmo(inode);
+	struct cowvmo *vmo = inode_to_vmo(inode), *store = vmo->store;
 
 	cowvmo_fillattr(idmap, request_mask, inode, stat);
-	down_read(&vmo->lock);
-	stat->blocks = ptree_populated(&vmo->tree) << (PAGE_SHIFT - 9);
-	up_read(&vmo->lock);
+	if (!cowvmo_is_attributed(vmo))
+		return 0;
+	down_read(&store->lock);
+	stat->blocks = ptree_populated(&store->tree) << (PAGE_SHIFT - 9);
+	up_read(&store->lock);
 	return 0;
 }
 
@@ -361,6 +414,7 @@ static void cowvmo_show_fdinfo(struct seq_file *m, struct file *file)
 		info.out_flags |= COWVMO_INFO_READ_ONLY_FD;
 	seq_printf(m, "cowvmo-id:\t%llu\n", info.out_id);
 	seq_printf(m, "cowvmo-parent:\t%llu\n", info.out_parent_id);
+	seq_printf(m, "cowvmo-store:\t%llu\n", file_to_store(file)->id);
 	seq_printf(m, "cowvmo-children:\t%llu\n", info.out_num_children);
 	seq_printf(m, "cowvmo-size:\t%llu\n", info.out_vmo_size);
 	seq_printf(m, "cowvmo-stream-size:\t%llu\n", info.out_stream_size);
@@ -369,6 +423,39 @@ static void cowvmo_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_puts(m, "cowvmo-name:\t");
 	seq_escape(m, info.out_name, "\n\\");
 	seq_putc(m, '\n');
+}
+
+/* Readable and writable as any file; EPOLLPRI: no children are left. */
+static __poll_t cowvmo_poll(struct file *file, poll_table *wait)
+{
+	struct cowvmo *vmo = file_to_vmo(file);
+	__poll_t mask = DEFAULT_POLLMASK;
+
+	poll_wait(file, &vmo->family->wait, wait);
+	if (!READ_ONCE(vmo->nr_children))
+		mask |= EPOLLPRI;
+	return mask;
+}
+
+/* Of the file behind a mapping of a slice; cowvmo_mmap() makes it. */
+static const struct file_operations slice_map_fops = {
+	.owner		= THIS_MODULE,
+	.release	= cowvmo_release,
+	.fallocate	= slice_map_fallocate,
+};
+
+/**
+ * cowvmo_map_file() - the file that a mapping is to have
+ * @vmo: what is mapped
+ * @writable: writes through the mapping may reach the VMO
+ *
+ * Context: may sleep.
+ * Return: a file, or an ERR_PTR: -ENOMEM, -ENFILE.
+ */
+struct file *cowvmo_map_file(struct cowvmo *vmo, bool writable)
+{
+	return cowvmo_open_file(vmo, writable,
+				vmo_is_slice(vmo) ? &slice_map_fops : NULL);
 }
 
 const struct file_operations cowvmo_file_fops = {
@@ -380,6 +467,7 @@ const struct file_operations cowvmo_file_fops = {
 	.read_iter	= cowvmo_read_iter,
 	.write_iter	= cowvmo_write_iter,
 	.llseek		= cowvmo_llseek,
+	.poll		= cowvmo_poll,
 	.fallocate	= cowvmo_fallocate,
 	.fsync		= noop_fsync,
 	.show_fdinfo	= cowvmo_show_fdinfo,

@@ -22,6 +22,8 @@ union cowvmo_args {
 	struct cowvmo_set_stream_size set_stream_size;
 	struct cowvmo_get_info get_info;
 	struct cowvmo_set_name set_name;
+	struct cowvmo_seal seal;
+	struct cowvmo_open open;
 };
 
 /**
@@ -104,20 +106,58 @@ static long ioctl_create(struct file *file, union cowvmo_args *args)
 					  create->name), fd);
 }
 
-/* The order of these checks is part of the ABI. */
-static int check_create_child(const struct cowvmo *parent,
-			      const struct cowvmo_create_child *args)
+static bool child_flags_are_valid(const struct cowvmo_create_child *args)
 {
-	const u32 known = COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE;
-	u64 base = parent->base + (args->offset >> PAGE_SHIFT);
+	/* NO_WRITE is about the fd, and right for all. */
+	u32 flags = args->flags & ~COWVMO_CREATE_NO_WRITE;
 
-	if (args->length > U64_MAX - (PAGE_SIZE - 1))
+	switch (args->type) {
+	case COWVMO_CHILD_SLICE:
+		return !flags;
+	case COWVMO_CHILD_SNAPSHOT:
+	case COWVMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE:
+	case COWVMO_CHILD_SNAPSHOT_MODIFIED:
+	case COWVMO_CHILD_REFERENCE:
+		return !(flags & ~COWVMO_CREATE_RESIZABLE);
+	default:
+		return false;
+	}
+}
+
+static int check_slice(const struct cowvmo *parent,
+		       const struct cowvmo_create_child *args)
+{
+	const struct cowvmo *sized = vmo_sized(parent);
+
+	if (sized->flags & COWVMO_INFO_RESIZABLE)
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(args->offset))
+		return -EINVAL;
+	if (args->length > COWVMO_MAX_SIZE)
 		return -ERANGE;
-	if ((args->flags & known) == known)
+	/* Nothing without that flag ever changes its size. */
+	if (args->offset > vmo_size(sized) ||
+	    args->length > vmo_size(sized) - args->offset)
 		return -EINVAL;
-	if (args->type != COWVMO_CHILD_SNAPSHOT || args->flags & ~known ||
-	    args->reserved)
+	return 0;
+}
+
+static int check_reference(const struct cowvmo *parent,
+			   const struct cowvmo_create_child *args)
+{
+	if ((args->flags & COWVMO_CREATE_RESIZABLE) && !parent->may_resize)
+		return -EPERM;
+	if (args->offset || args->length)
 		return -EINVAL;
+	return vmo_is_slice(parent) ? -EOPNOTSUPP : 0;
+}
+
+static int check_snapshot(const struct cowvmo *parent,
+			  const struct cowvmo_create_child *args)
+{
+	u64 base = parent->store->base + parent->view_first +
+		   (args->offset >> PAGE_SHIFT);
+
 	if (!PAGE_ALIGNED(args->offset))
 		return -EINVAL;
 	if (args->length > COWVMO_MAX_SIZE)
@@ -125,7 +165,29 @@ static int check_create_child(const struct cowvmo *parent,
 	if (base + DIV_ROUND_UP_ULL(args->length, PAGE_SIZE) >
 	    PTREE_MAX_INDEX)
 		return -EINVAL;
-	return 0;
+	return vmo_is_slice(parent) ? -EOPNOTSUPP : 0;
+}
+
+/* The order of these checks is part of the ABI. */
+static int check_create_child(const struct cowvmo *parent,
+			      const struct cowvmo_create_child *args)
+{
+	const u32 exclusive = COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE;
+
+	if (args->length > U64_MAX - (PAGE_SIZE - 1))
+		return -ERANGE;
+	if ((args->flags & exclusive) == exclusive)
+		return -EINVAL;
+	if (!child_flags_are_valid(args) || args->reserved)
+		return -EINVAL;
+	switch (args->type) {
+	case COWVMO_CHILD_SLICE:
+		return check_slice(parent, args);
+	case COWVMO_CHILD_REFERENCE:
+		return check_reference(parent, args);
+	default:
+		return check_snapshot(parent, args);
+	}
 }
 
 static long ioctl_create_child(struct file *file, union cowvmo_args *args)
@@ -139,32 +201,52 @@ static long ioctl_create_child(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cowvmo_create_child(parent, &args->create_child),
+	return install_file(cowvmo_create_child(file, &args->create_child),
 			    fd);
+}
+
+/*
+ * From a range of a VMO to that of its store. A slice ends where it ends, the
+ * size of all others can change until the store's lock is held.
+ */
+static int range_in_store(const struct cowvmo *vmo, u64 *offset, u64 length)
+{
+	u64 size = vmo_size(vmo);
+
+	if (!vmo_is_slice(vmo))
+		return 0;
+	if (*offset > size || length > size - *offset)
+		return -ERANGE;
+	*offset += vmo->view_first << PAGE_SHIFT;
+	return 0;
 }
 
 static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 {
 	struct cowvmo_op_range *range = &args->op_range;
-	struct cowvmo *vmo = file_to_vmo(file);
-	u64 done = 0;
+	struct cowvmo *store = file_to_store(file);
+	u64 offset = range->offset, done = 0;
 	int err;
 
+	range->out_done = 0;
+	if (!range->op || range->op > COWVMO_OP_ZERO)
+		return -EINVAL;
+	err = range_in_store(file_to_vmo(file), &offset, range->length);
+	if (err)
+		return err;
 	switch (range->op) {
 	case COWVMO_OP_COMMIT:
-		err = cow_commit(vmo, range->offset, range->length, &done);
+		err = cow_commit(store, offset, range->length, &done);
 		break;
 	case COWVMO_OP_DECOMMIT:
-		err = cow_decommit(vmo, range->offset, range->length,
-				   cowvmo_has_relatives(vmo));
+		err = cow_decommit(store, offset, range->length,
+				   cowvmo_has_relatives(store));
 		if (!err)
 			done = range->length;
 		break;
 	case COWVMO_OP_ZERO:
-		err = cow_zero(vmo, range->offset, range->length, &done);
+		err = cow_zero(store, offset, range->length, &done);
 		break;
-	default:
-		err = -EINVAL;
 	}
 	range->out_done = done;
 	return err;
@@ -173,16 +255,16 @@ static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 static long ioctl_set_size(struct file *file, union cowvmo_args *args)
 {
 	const struct cowvmo_set_size *set_size = &args->set_size;
-	struct cowvmo *vmo = file_to_vmo(file);
+	struct cowvmo *store = file_to_store(file);
 	int err;
 
 	if (set_size->flags)
 		return -EINVAL;
-	if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
+	if (!file_to_vmo(file)->may_resize)
 		return -EPERM;
-	inode_lock(&vmo->inode);
-	err = cow_resize(vmo, set_size->vmo_size);
-	inode_unlock(&vmo->inode);
+	inode_lock(&store->inode);
+	err = cow_resize(store, set_size->vmo_size);
+	inode_unlock(&store->inode);
 	return err;
 }
 
@@ -190,13 +272,14 @@ static long ioctl_set_stream_size(struct file *file, union cowvmo_args *args)
 {
 	const struct cowvmo_set_stream_size *set = &args->set_stream_size;
 	struct cowvmo *vmo = file_to_vmo(file);
+	struct inode *inode = vmo_stream_inode(vmo);
 	int err;
 
 	if (set->flags)
 		return -EINVAL;
-	inode_lock(&vmo->inode);
+	inode_lock(inode);
 	err = cow_set_stream_size(vmo, set->stream_size);
-	inode_unlock(&vmo->inode);
+	inode_unlock(inode);
 	return err;
 }
 
@@ -227,6 +310,32 @@ static long ioctl_set_name(struct file *file, union cowvmo_args *args)
 	return 0;
 }
 
+static long ioctl_seal(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo *store = file_to_store(file);
+	int err;
+
+	if (args->seal.flags)
+		return -EINVAL;
+	inode_lock(&store->inode);
+	err = cow_seal(store);
+	inode_unlock(&store->inode);
+	return err;
+}
+
+static long ioctl_open(struct file *file, union cowvmo_args *args)
+{
+	int fd;
+
+	if (args->open.flags != COWVMO_OPEN_NO_WRITE)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return install_file(cowvmo_open_file(file_to_vmo(file), false, NULL),
+			    fd);
+}
+
 static const struct cowvmo_ioctl_op device_ops[] = {
 	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
 		 false, true, ioctl_query),
@@ -247,6 +356,10 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, true, ioctl_get_info),
 	IOCTL_OP(COWVMO_IOC_SET_NAME, cowvmo_set_name, name,
 		 false, false, ioctl_set_name),
+	IOCTL_OP(COWVMO_IOC_SEAL, cowvmo_seal, flags,
+		 true, false, ioctl_seal),
+	IOCTL_OP(COWVMO_IOC_OPEN, cowvmo_open, flags,
+		 false, false, ioctl_open),
 };
 
 static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,

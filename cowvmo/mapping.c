@@ -30,7 +30,8 @@ void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 
 	lockdep_assert_held_write(&vmo->lock);
 	unmap_mapping_pages(vmo->inode.i_mapping, first, nr, even_cows);
-	unmap_mapping_pages(&vmo->ro_mapping, first, nr, even_cows);
+	if (vmo->ro_mapping)
+		unmap_mapping_pages(vmo->ro_mapping, first, nr, even_cows);
 
 	if (first <= vmo->zero_first && last >= vmo->zero_last) {
 		vmo->zero_first = U64_MAX;
@@ -49,8 +50,8 @@ void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
 {
 	lockdep_assert_held_write(&vmo->lock);
 	unmap_mapping_pages(vmo->inode.i_mapping, pgoff, 1, false);
-	if (mapping_mapped(&vmo->ro_mapping))
-		unmap_mapping_pages(&vmo->ro_mapping, pgoff, 1, false);
+	if (vmo->ro_mapping && mapping_mapped(vmo->ro_mapping))
+		unmap_mapping_pages(vmo->ro_mapping, pgoff, 1, false);
 }
 
 /**

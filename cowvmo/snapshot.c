@@ -14,6 +14,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
 #include "compat.h"
@@ -232,5 +233,43 @@ int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 	} while (!err);
 	cow_reserve_drain(&reserve);
 	kvfree(held.indexes);
+	return err;
+}
+
+static int seal_locked(struct cowvmo *vmo)
+{
+	struct held_pages held = { .vmo = vmo };
+
+	lockdep_assert_held_write(&vmo->lock);
+	if (vmo->sealed)
+		return 0;
+	if (mapping_writably_mapped(vmo->inode.i_mapping))
+		return -EBUSY;
+	/* Nobody can come to hold a page for writing now, but may still do. */
+	if (vmo->nr_pages &&
+	    ptree_clear_marks(&vmo->tree, vmo->base,
+			      vmo->base + vmo->nr_pages - 1, keep_mark, &held,
+			      NULL))
+		return -EBUSY;
+	vmo->sealed = true;
+	return 0;
+}
+
+/**
+ * cow_seal() - let the content of a VMO never change again
+ * @vmo: the VMO
+ *
+ * Context: may sleep; the caller holds the inode's lock, so that no write is
+ * half done.
+ * Return: 0; -EBUSY: a mapping could write, or somebody holds a page that was
+ * writable.
+ */
+int cow_seal(struct cowvmo *vmo)
+{
+	int err;
+
+	down_write(&vmo->lock);
+	err = seal_locked(vmo);
+	up_write(&vmo->lock);
 	return err;
 }

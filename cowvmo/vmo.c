@@ -18,7 +18,7 @@
  */
 static struct file *vmo_publish(struct cowvmo *vmo, bool writable)
 {
-	struct file *file = cowvmo_open_file(vmo, writable);
+	struct file *file = cowvmo_open_file(vmo, writable, NULL);
 
 	iput(&vmo->inode);
 	return file;
@@ -41,6 +41,7 @@ static struct file *vmo_create_pinned(u64 size, u32 flags, const char *name)
 	vmo_set_geometry(vmo, size);
 	if (flags & COWVMO_CREATE_RESIZABLE)
 		vmo->flags |= COWVMO_INFO_RESIZABLE;
+	vmo->may_resize = flags & COWVMO_CREATE_RESIZABLE;
 	strscpy(vmo->name, name, sizeof(vmo->name));
 
 	err = cowvmo_family_create(vmo);
@@ -73,7 +74,7 @@ struct file *cowvmo_create(u64 size, u32 flags, const char *name)
 	return file;
 }
 
-static u32 child_info_flags(u32 flags)
+static u32 snapshot_info_flags(u32 flags)
 {
 	u32 info = COWVMO_INFO_COW_CLONE;
 
@@ -84,27 +85,88 @@ static u32 child_info_flags(u32 flags)
 	return info;
 }
 
-static struct file *vmo_create_child_pinned(struct cowvmo *parent,
+/* A member of the family, with content of its own. */
+static struct file *begin_snapshot(struct cowvmo *child, struct cowvmo *store,
+				   const struct cowvmo_create_child *args)
+{
+	child->flags = snapshot_info_flags(args->flags);
+	child->base = store->base + (args->offset >> PAGE_SHIFT);
+	vmo_set_geometry(child, args->length);
+	return vmo_publish(child, !(args->flags & COWVMO_CREATE_NO_WRITE));
+}
+
+/* The slice holds its parent once nothing can fail any more. */
+static struct file *begin_slice(struct cowvmo *child, struct cowvmo *parent,
+				const struct cowvmo_create_child *args,
+				bool writable)
+{
+	struct file *file;
+
+	child->flags = COWVMO_INFO_SLICE;
+	child->view_first = parent->view_first + (args->offset >> PAGE_SHIFT);
+	vmo_set_geometry(child, args->length);
+	cowvmo_show(child, parent->store);
+	file = vmo_publish(child, writable);
+	if (!IS_ERR(file)) {
+		ihold(&parent->inode);
+		atomic_inc(&parent->users);
+		child->slice_of = parent;
+	}
+	return file;
+}
+
+static struct file *begin_reference(struct cowvmo *child, struct cowvmo *store,
+				    bool writable)
+{
+	child->flags = COWVMO_INFO_REFERENCE |
+		       (store->flags & COWVMO_INFO_RESIZABLE);
+	cowvmo_show(child, store);
+	down_write(&store->lock);
+	list_add_tail(&child->references, &store->references);
+	i_size_write(&child->inode, i_size_read(&store->inode));
+	up_write(&store->lock);
+	return vmo_publish(child, writable);
+}
+
+/* The child with its file, which only the content is missing from. */
+static struct file *begin_child(struct cowvmo *child, struct file *from,
+				const struct cowvmo_create_child *args)
+{
+	bool writable = (from->f_mode & FMODE_WRITE) &&
+			!(args->flags & COWVMO_CREATE_NO_WRITE);
+	struct cowvmo *parent = file_to_vmo(from);
+
+	child->may_resize = args->flags & COWVMO_CREATE_RESIZABLE;
+	switch (args->type) {
+	case COWVMO_CHILD_SLICE:
+		return begin_slice(child, parent, args, writable);
+	case COWVMO_CHILD_REFERENCE:
+		return begin_reference(child, parent->store, writable);
+	default:
+		return begin_snapshot(child, parent->store, args);
+	}
+}
+
+static struct file *vmo_create_child_pinned(struct file *from,
 					    const struct cowvmo_create_child *args)
 {
-	bool writable = !(args->flags & COWVMO_CREATE_NO_WRITE);
+	struct cowvmo *parent = file_to_vmo(from);
 	struct cowvmo *child;
 	struct file *file;
-	int err;
+	int err = 0;
 
 	child = cowvmo_alloc();
 	if (IS_ERR(child))
 		return ERR_CAST(child);
-	child->flags = child_info_flags(args->flags);
-	child->base = parent->base + (args->offset >> PAGE_SHIFT);
-	vmo_set_geometry(child, args->length);
-	file = vmo_publish(child, writable);
+	file = begin_child(child, from, args);
 	if (IS_ERR(file))
 		return file;
 
 	/* Relatives come and go only before or after. */
 	mutex_lock(&parent->family->lock);
-	err = cow_snapshot(parent, args->offset, args->length, child);
+	if (child->store == child)
+		err = cow_snapshot(parent->store, args->offset, args->length,
+				   child);
 	if (!err) {
 		memcpy(child->name, parent->name, sizeof(child->name));
 		cowvmo_family_join(child, parent);
@@ -119,14 +181,14 @@ static struct file *vmo_create_child_pinned(struct cowvmo *parent,
 }
 
 /**
- * cowvmo_create_child() - a snapshot of a range of a VMO
- * @parent: the VMO
+ * cowvmo_create_child() - a snapshot, slice or reference of a VMO
+ * @parent: a file of the VMO
  * @args: validated as far as no lock is needed for it
  *
- * Context: may sleep; takes family->lock and parent->lock.
+ * Context: may sleep; takes family->lock and the lock of the store.
  * Return: the child's first file, or an ERR_PTR: -ENOMEM, -ENFILE, -EINTR.
  */
-struct file *cowvmo_create_child(struct cowvmo *parent,
+struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args)
 {
 	struct file *file;
@@ -144,22 +206,28 @@ struct file *cowvmo_create_child(struct cowvmo *parent,
  * @vmo: the VMO
  * @info: in: @want; out: everything else but @size and the read-only flag
  *
- * Context: may sleep; takes vmo->lock, family->lock and, if asked for memory,
- * the locks of the whole family.
+ * Context: may sleep; takes the lock of the store, family->lock and, if asked
+ * for memory, the locks of the whole family.
  * Return: 0 or -ENOMEM.
  */
 int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 {
+	bool attributed = cowvmo_is_attributed(vmo);
 	struct cowvmo_family *family = vmo->family;
+	struct cowvmo *store = vmo->store;
 
 	info->out_flags = vmo->flags;
 	info->out_id = vmo->id;
 
-	down_read(&vmo->lock);
-	info->out_vmo_size = vmo_size(vmo);
+	down_read(&store->lock);
+	info->out_vmo_size = vmo_size(vmo_sized(vmo));
 	info->out_stream_size = i_size_read(&vmo->inode);
-	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
-	up_read(&vmo->lock);
+	if (attributed)
+		info->out_populated_bytes = ptree_populated(&store->tree) <<
+					    PAGE_SHIFT;
+	if (store->sealed)
+		info->out_flags |= COWVMO_INFO_SEALED;
+	up_read(&store->lock);
 
 	mutex_lock(&family->lock);
 	info->out_parent_id = vmo->parent ? vmo->parent->id : 0;
@@ -167,8 +235,8 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	memcpy(info->out_name, vmo->name, sizeof(info->out_name));
 	mutex_unlock(&family->lock);
 
-	if (info->want & COWVMO_INFO_MEMORY)
-		return cowvmo_attribute(vmo, info);
+	if (attributed && (info->want & COWVMO_INFO_MEMORY))
+		return cowvmo_attribute(store, info);
 	return 0;
 }
 

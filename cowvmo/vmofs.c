@@ -2,8 +2,9 @@
 /*
  * The pseudo file system that VMOs live in: inodes and files.
  *
- * A VMO is its inode: it is destroyed when the last dentry goes, that is, when
- * no file and no mapping is left. Each file holds a reference to the module,
+ * A VMO is its inode. It is seen until nobody uses it any more: no file, no
+ * mapping, no slice of it. Its content stays as long as the inode, which slices
+ * and references hold as well. Each file holds a reference to the module,
  * which the VFS drops with the file, and a pin on the file system, whose type
  * keeps the module in place until the last inode has been evicted.
  */
@@ -12,6 +13,7 @@
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -47,14 +49,48 @@ static struct inode *cowvmo_alloc_inode(struct super_block *sb)
 	init_rwsem(&vmo->lock);
 	spin_lock_init(&vmo->zero_lock);
 	vmo->zero_first = U64_MAX;
+	vmo->store = vmo;
+	INIT_LIST_HEAD(&vmo->references);
 	INIT_LIST_HEAD(&vmo->children);
+	INIT_LIST_HEAD(&vmo->sibling);
 	INIT_LIST_HEAD(&vmo->member);
 	return &vmo->inode;
 }
 
 static void cowvmo_free_inode(struct inode *inode)
 {
+	kfree(inode_to_vmo(inode)->ro_mapping);
 	kmem_cache_free(cowvmo_cache, inode_to_vmo(inode));
+}
+
+/*
+ * A chain of slices may be of any length: if ours is the last reference to a
+ * link, take the next one from it before it goes.
+ */
+static void put_slice_of(struct cowvmo *vmo)
+{
+	struct cowvmo *next;
+
+	while (vmo && atomic_read(&vmo->inode.i_count) == 1) {
+		next = vmo->slice_of;
+		vmo->slice_of = NULL;
+		iput(&vmo->inode);
+		vmo = next;
+	}
+	if (vmo)
+		iput(&vmo->inode);
+}
+
+/* A slice or reference goes. */
+static void view_end(struct cowvmo *vmo)
+{
+	struct cowvmo *store = vmo->store;
+
+	down_write(&store->lock);
+	list_del_init(&vmo->references);
+	up_write(&store->lock);
+	iput(&store->inode);
+	put_slice_of(vmo->slice_of);
 }
 
 /*
@@ -67,10 +103,14 @@ static void cowvmo_destroy(struct cowvmo *vmo)
 	if (!vmo->id)
 		return;
 	trace_cowvmo_free(vmo->id);
-	if (vmo->family)
+	if (vmo->family) {
 		cowvmo_family_leave(vmo);
-	else
+		cowvmo_family_put(vmo->family);
+	} else {
 		cow_clear(vmo);
+	}
+	if (vmo->store != vmo)
+		view_end(vmo);
 	atomic_long_dec(&cowvmo_nr_vmos);
 }
 
@@ -125,15 +165,42 @@ void cowvmo_unpin(void)
 	simple_release_fs(&cowvmo_mnt, &cowvmo_mnt_count);
 }
 
-static void cowvmo_init_ro_mapping(struct cowvmo *vmo)
+static struct address_space *new_ro_mapping(struct cowvmo *vmo)
 {
-	struct address_space *mapping = &vmo->ro_mapping;
+	struct address_space *mapping;
 
+	if (cowvmo_should_fail())
+		return NULL;
+	mapping = kmalloc(sizeof(*mapping), COWVMO_GFP_CALL);
+	if (!mapping)
+		return NULL;
 	address_space_init_once(mapping);
 	init_rwsem(&mapping->invalidate_lock);
 	mapping->host = &vmo->inode;
 	mapping->a_ops = vmo->inode.i_mapping->a_ops;
 	mapping_set_gfp_mask(mapping, GFP_HIGHUSER);
+	return mapping;
+}
+
+/*
+ * The address space of a store's private and read-only mappings. Whoever sees
+ * such a mapping sees the address space too: a fault there takes vmo->lock
+ * later.
+ */
+static struct address_space *ro_mapping(struct cowvmo *vmo)
+{
+	struct address_space *mapping = READ_ONCE(vmo->ro_mapping), *old;
+
+	if (mapping)
+		return mapping;
+	mapping = new_ro_mapping(vmo);
+	if (!mapping)
+		return NULL;
+	old = cmpxchg(&vmo->ro_mapping, NULL, mapping);
+	if (!old)
+		return mapping;
+	kfree(mapping);
+	return old;
 }
 
 /**
@@ -160,14 +227,29 @@ struct cowvmo *cowvmo_alloc(void)
 	vmo = inode_to_vmo(inode);
 	vmo->id = atomic64_inc_return(&last_id);
 	atomic_long_inc(&cowvmo_nr_vmos);
-	cowvmo_init_ro_mapping(vmo);
+	vmo->owner = task_tgid_nr(current);
 	return vmo;
+}
+
+/**
+ * cowvmo_show() - have a new VMO show another's content
+ * @vmo: the new VMO, a slice or reference
+ * @store: the VMO that has the content; @vmo holds it from now on
+ *
+ * Mappings of both are found in one place, by page numbers of @store.
+ */
+void cowvmo_show(struct cowvmo *vmo, struct cowvmo *store)
+{
+	ihold(&store->inode);
+	vmo->store = store;
+	vmo->inode.i_mapping = store->inode.i_mapping;
 }
 
 /**
  * cowvmo_open_file() - one more file of a VMO
  * @vmo: the VMO; the file takes a reference of its own
  * @writable: false: nothing reached through this file can ever be written
+ * @fops: NULL: those of every VMO's file
  *
  * i_fop stays unset, so that no path through /proc opens the inode anew with
  * other rights. FMODE_ATOMIC_POS stays unset, as it does for a memfd.
@@ -175,13 +257,20 @@ struct cowvmo *cowvmo_alloc(void)
  * Context: may sleep.
  * Return: the file or an ERR_PTR: -ENOMEM, -ENFILE.
  */
-struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable)
+struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
+			      const struct file_operations *fops)
 {
+	struct address_space *mapping = NULL;
 	struct file *file;
 	int err;
 
 	if (cowvmo_should_fail())
 		return ERR_PTR(-ENOMEM);
+	if (!writable) {
+		mapping = ro_mapping(vmo->store);
+		if (!mapping)
+			return ERR_PTR(-ENOMEM);
+	}
 	err = cowvmo_pin();
 	if (err)
 		return ERR_PTR(err);
@@ -189,17 +278,46 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable)
 	ihold(&vmo->inode);
 	file = alloc_file_pseudo(&vmo->inode, cowvmo_mnt, "cowvmo",
 				 (writable ? O_RDWR : O_RDONLY) | O_LARGEFILE,
-				 cowvmo_fops);
+				 fops ?: cowvmo_fops);
 	if (IS_ERR(file)) {
 		iput(&vmo->inode);
 		module_put(THIS_MODULE);
 		cowvmo_unpin();
 		return file;
 	}
+	atomic_inc(&vmo->users);
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	if (!writable)
-		file->f_mapping = &vmo->ro_mapping;
+	if (mapping)
+		file->f_mapping = mapping;
 	return file;
+}
+
+/*
+ * Nobody uses the VMO any more. If nobody shows its content either, that goes
+ * now: towards a query a close is one step.
+ */
+static void vmo_unused(struct cowvmo *vmo)
+{
+	if (!vmo->family)
+		return;
+	if (vmo->store == vmo && atomic_read(&vmo->inode.i_count) > 1)
+		cowvmo_family_hide(vmo);
+	else
+		cowvmo_family_leave(vmo);
+}
+
+/**
+ * cowvmo_put_user() - a VMO has one user less
+ * @vmo: the VMO; the caller, or a slice of it, holds its inode
+ *
+ * Context: may sleep; takes the family's locks.
+ */
+void cowvmo_put_user(struct cowvmo *vmo)
+{
+	while (vmo && atomic_dec_and_test(&vmo->users)) {
+		vmo_unused(vmo);
+		vmo = vmo->slice_of;
+	}
 }
 
 /**
@@ -211,6 +329,7 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable)
  */
 int cowvmo_release(struct inode *inode, struct file *file)
 {
+	cowvmo_put_user(inode_to_vmo(inode));
 	cowvmo_unpin();
 	return 0;
 }

@@ -53,6 +53,8 @@ static const struct {
 	  .size = sizeof(struct cowvmo_get_info) },
 	{ .cmd = COWVMO_IOC_SET_NAME,
 	  .size = sizeof(struct cowvmo_set_name) },
+	{ .cmd = COWVMO_IOC_SEAL, .size = sizeof(struct cowvmo_seal) },
+	{ .cmd = COWVMO_IOC_OPEN, .size = sizeof(struct cowvmo_open) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -157,6 +159,17 @@ TEST_F(compat, set_name)
 	EXPECT_STREQ("other", info.out_name);
 	EXPECT_EQ(-EINVAL,
 		  vmo_set_name(self->vmo, "0123456789abcdef0123456789abcdef"));
+}
+
+TEST_F(compat, seal)
+{
+	int fd = vmo_open_read_only(self->vmo);
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, vmo_seal(self->vmo));
+	EXPECT_EQ(-EPERM, pat_fill(self->vmo, 0, 2));
+	EXPECT_EQ(0, pat_check(fd, 0, 1));
+	EXPECT_EQ(0, close(fd));
 }
 
 TEST_F(compat, mapping)

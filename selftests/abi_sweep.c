@@ -329,7 +329,8 @@ FIXTURE_VARIANT_ADD(abi, create_child) {
 	.fill = fill_child, .check = check_child,
 	.members = {
 		{ offsetof(struct cowvmo_create_child, type), 4,
-		  COWVMO_CHILD_SNAPSHOT },
+		  COWVMO_CHILD_SNAPSHOT | COWVMO_CHILD_SNAPSHOT_MODIFIED |
+		  COWVMO_CHILD_REFERENCE },
 		{ offsetof(struct cowvmo_create_child, flags), 4,
 		  COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE },
 		{ offsetof(struct cowvmo_create_child, reserved), 4, 0 },
@@ -376,6 +377,58 @@ FIXTURE_VARIANT_ADD(abi, set_name) {
 	.size = sizeof(struct cowvmo_set_name),
 	.fill = fill_name, .check = check_name,
 	.members = { { offsetof(struct cowvmo_set_name, flags), 4, 0 } },
+};
+
+static void fill_none(void *arg)
+{
+	*(struct cowvmo_seal *)arg = (struct cowvmo_seal) { 0 };
+}
+
+static void check_seal(struct __test_metadata *_metadata, int vmo, int rc,
+		       const void *arg)
+{
+	struct cowvmo_get_info info;
+
+	(void)arg;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, vmo_info(vmo, &info, 0));
+	EXPECT_EQ(COWVMO_INFO_RESIZABLE | COWVMO_INFO_SEALED,
+		  (int)info.out_flags);
+	EXPECT_EQ(-EPERM, pat_fill(vmo, 0, 9));
+}
+
+FIXTURE_VARIANT_ADD(abi, seal) {
+	.cmd = COWVMO_IOC_SEAL,
+	.size = sizeof(struct cowvmo_seal),
+	.writes = true,
+	.fill = fill_none, .check = check_seal,
+	.members = { { offsetof(struct cowvmo_seal, flags), 4, 0 } },
+};
+
+static void fill_open(void *arg)
+{
+	*(struct cowvmo_open *)arg = (struct cowvmo_open) {
+		.flags = COWVMO_OPEN_NO_WRITE,
+	};
+}
+
+static void check_open(struct __test_metadata *_metadata, int vmo, int rc,
+		       const void *arg)
+{
+	(void)arg;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(vmo_id(vmo), vmo_id(rc));
+	EXPECT_EQ(0, pat_check(rc, 0, 1));
+	EXPECT_EQ(-EBADF, pat_fill(rc, 0, 9));
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, open) {
+	.cmd = COWVMO_IOC_OPEN,
+	.size = sizeof(struct cowvmo_open),
+	.fill = fill_open, .check = check_open,
+	.members = { { offsetof(struct cowvmo_open, flags), 4,
+		       COWVMO_OPEN_NO_WRITE } },
 };
 
 /* The struct at @at, claiming to be @size bytes long */
@@ -617,7 +670,8 @@ TEST_F(abi, read_only_fd)
 	if (variant->writes) {
 		EXPECT_EQ(-EACCES, rc);
 		expect_unchanged(_metadata, &before, fd);
-	} else if (variant->cmd == COWVMO_IOC_CREATE_CHILD) {
+	} else if (variant->cmd == COWVMO_IOC_CREATE_CHILD ||
+		   variant->cmd == COWVMO_IOC_OPEN) {
 		variant->check(_metadata, fd, rc, self->buf);
 	} else {
 		EXPECT_EQ(0, rc);
@@ -648,6 +702,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_CREATE_CHILD), _IOC_NR(COWVMO_IOC_OP_RANGE),
 	_IOC_NR(COWVMO_IOC_SET_SIZE), _IOC_NR(COWVMO_IOC_SET_STREAM_SIZE),
 	_IOC_NR(COWVMO_IOC_GET_INFO), _IOC_NR(COWVMO_IOC_SET_NAME),
+	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
 };
 
 static bool is_known(unsigned int nr)
@@ -681,7 +736,7 @@ TEST(unknown_codes)
 TEST(codes_of_members)
 {
 	static const __u32 bad_ops[] = { 0, 4, 5, 255, 0x80000000, ~0u };
-	static const __u32 bad_types[] = { 0, 2, 3, 4, 5, 0x80000000, ~0u };
+	static const __u32 bad_types[] = { 0, 6, 7, 255, 0x80000000, ~0u };
 	int vmo = vmo_new(PG, 0);
 	unsigned int i;
 

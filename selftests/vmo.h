@@ -83,17 +83,33 @@ static inline int vmo_new(__u64 size, __u32 flags)
 	return fd;
 }
 
-static inline int vmo_child(int fd, __u32 flags, __u64 offset, __u64 length)
+static inline int vmo_child_of(int fd, __u32 type, __u32 flags, __u64 offset,
+			       __u64 length)
 {
 	struct cowvmo_create_child arg = {
 		.size = sizeof(arg),
-		.type = COWVMO_CHILD_SNAPSHOT,
+		.type = type,
 		.flags = flags,
 		.offset = offset,
 		.length = length,
 	};
 
 	return vmo_ret(ioctl(fd, COWVMO_IOC_CREATE_CHILD, &arg));
+}
+
+static inline int vmo_child(int fd, __u32 flags, __u64 offset, __u64 length)
+{
+	return vmo_child_of(fd, COWVMO_CHILD_SNAPSHOT, flags, offset, length);
+}
+
+static inline int vmo_slice(int fd, __u64 offset, __u64 length)
+{
+	return vmo_child_of(fd, COWVMO_CHILD_SLICE, 0, offset, length);
+}
+
+static inline int vmo_reference(int fd, __u32 flags)
+{
+	return vmo_child_of(fd, COWVMO_CHILD_REFERENCE, flags, 0, 0);
 }
 
 static inline int vmo_op(int fd, __u32 op, __u64 offset, __u64 length,
@@ -163,6 +179,24 @@ static inline int vmo_set_name(int fd, const char *name)
 
 	vmo_copy_name(arg.name, name);
 	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_NAME, &arg));
+}
+
+static inline int vmo_seal(int fd)
+{
+	struct cowvmo_seal arg = { .size = sizeof(arg) };
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_SEAL, &arg));
+}
+
+/* One more fd of the same VMO, which cannot write */
+static inline int vmo_open_read_only(int fd)
+{
+	struct cowvmo_open arg = {
+		.size = sizeof(arg),
+		.flags = COWVMO_OPEN_NO_WRITE,
+	};
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_OPEN, &arg));
 }
 
 /* A snapshot of the whole VMO as large as it is now. */

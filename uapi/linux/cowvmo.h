@@ -29,7 +29,8 @@
  *             or size is larger than P
  * EFAULT      the struct cannot be read or written
  * EACCES      the fd was not opened, or not created, for writing
- * EPERM       the VMO was not made RESIZABLE
+ * EPERM       the VMO was not made RESIZABLE, or it is sealed
+ * EBUSY       somebody uses the VMO in a way that the call must not disturb
  * ERANGE      a size or range lies outside the VMO, or outside what any VMO
  *             can have
  * EOPNOTSUPP  valid arguments, but not for this kind of VMO or in this state
@@ -111,32 +112,58 @@ struct cowvmo_create {
  * enum cowvmo_child_type - how a child relates to the VMO it is made from
  * @COWVMO_CHILD_SNAPSHOT: a copy of the content as it is at this instant;
  *	neither sees what the other writes later
+ * @COWVMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE: a copy that may go on seeing what
+ *	the parent writes until the child writes to a page itself. Of a VMO
+ *	without a pager it is a SNAPSHOT
+ * @COWVMO_CHILD_SNAPSHOT_MODIFIED: a copy of what the parent has written
+ *	itself. Of a VMO without a pager it is a SNAPSHOT
+ * @COWVMO_CHILD_SLICE: a part of the parent under a descriptor of its own: the
+ *	same pages, not a copy. It has its own name and stream size, and keeps
+ *	its parent alive. EOPNOTSUPP of a resizable VMO
+ * @COWVMO_CHILD_REFERENCE: the whole parent under another identity: the same
+ *	pages, size and stream size, another name. EOPNOTSUPP of a slice
+ *
+ * Snapshots of a slice are EOPNOTSUPP: it has no content of its own.
  */
 enum cowvmo_child_type {
-	COWVMO_CHILD_SNAPSHOT	= 1,
+	COWVMO_CHILD_SNAPSHOT			= 1,
+	COWVMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE	= 2,
+	COWVMO_CHILD_SNAPSHOT_MODIFIED		= 3,
+	COWVMO_CHILD_SLICE			= 4,
+	COWVMO_CHILD_REFERENCE			= 5,
 };
 
 /**
  * struct cowvmo_create_child - ioctl(COWVMO_IOC_CREATE_CHILD), on a VMO fd
  * @size: sizeof(struct cowvmo_create_child)
  * @type: one of enum cowvmo_child_type; anything else is EINVAL
- * @flags: of enum cowvmo_create_flags; anything else is EINVAL
+ * @flags: of enum cowvmo_create_flags; anything else is EINVAL, as is
+ *	RESIZABLE with a slice. RESIZABLE with a reference asks for the right to
+ *	change the size; EPERM unless the fd it is made from has that
  * @reserved: must be 0
  * @offset: where the child begins in the parent, a multiple of P (else
- *	EINVAL). May lie beyond the parent's end
+ *	EINVAL). Of a snapshot it may lie beyond the parent's end. Of a
+ *	reference: 0
  * @length: size of the child in bytes, rounded up to whole pages; 0 is
  *	allowed, more than 2^63 - P is ERANGE. The exact value becomes the
- *	child's stream size. What lies beyond the parent's end reads zero, also
- *	after the parent grows
+ *	child's stream size. What of a snapshot lies beyond the parent's end
+ *	reads zero, also after the parent grows; a slice must lie within the
+ *	parent (EINVAL). Of a reference: 0
  *
  * Makes a child and returns a new close-on-exec fd for it, open for reading
- * and, unless NO_WRITE, for writing. The cost depends on what was made
- * writable in mappings since the last snapshot, not on the size.
+ * and, unless NO_WRITE, for writing; a slice or reference only if the fd it is
+ * made from is. The cost of a snapshot depends on what was made writable in
+ * mappings since the last one, not on the size.
  *
  * EINVAL also when the offsets of this and all earlier generations and @length
  * add up to 2^64 or more. ERANGE wins over EINVAL when @length cannot be rounded up.
  * Pages that anyone else holds at this instant (direct I/O, pipes, a debugger)
- * are copied for the child.
+ * are copied for a snapshot.
+ *
+ * The order of checks: @length that cannot be rounded up (ERANGE), RESIZABLE
+ * with NO_WRITE, then @type, @flags and @reserved (EINVAL), EPERM, for a slice
+ * EOPNOTSUPP because of a resizable parent, @offset (EINVAL), too large
+ * a @length (ERANGE), ranges and sums (EINVAL), EOPNOTSUPP because of a slice.
  *
  * Behaviour of Zircon's zx_vmo_create_child().
  */
@@ -238,12 +265,18 @@ enum cowvmo_info_want {
  * @COWVMO_INFO_COW_CLONE: made by CREATE_CHILD as a copy
  * @COWVMO_INFO_IMMUTABLE: a snapshot made with NO_WRITE
  * @COWVMO_INFO_READ_ONLY_FD: this fd is read-only
+ * @COWVMO_INFO_SLICE: a slice
+ * @COWVMO_INFO_REFERENCE: a reference
+ * @COWVMO_INFO_SEALED: its content never changes again
  */
 enum cowvmo_info_flags {
 	COWVMO_INFO_RESIZABLE		= 1 << 0,
 	COWVMO_INFO_COW_CLONE		= 1 << 1,
 	COWVMO_INFO_IMMUTABLE		= 1 << 2,
 	COWVMO_INFO_READ_ONLY_FD	= 1 << 3,
+	COWVMO_INFO_SLICE		= 1 << 4,
+	COWVMO_INFO_REFERENCE		= 1 << 5,
+	COWVMO_INFO_SEALED		= 1 << 6,
 };
 
 /**
@@ -257,7 +290,8 @@ enum cowvmo_info_flags {
  * @out_id: identity of this VMO, unique while the module is loaded, never 0
  * @out_parent_id: identity of the VMO it was made from, or of the nearest
  *	living ancestor; 0 when there is none
- * @out_num_children: VMOs whose parent this one is
+ * @out_num_children: VMOs whose parent this one is. poll(2) reports POLLPRI
+ *	while there are none
  * @out_populated_bytes: memory that this VMO can see: P for each page that is
  *	its own or shared with relatives
  * @out_private_bytes: the part that no relative can see; 0 without
@@ -268,6 +302,9 @@ enum cowvmo_info_flags {
  * @out_metadata_bytes: kernel memory for the tree behind this VMO, shared
  *	parts counted in full
  * @out_name: the name, NUL-terminated
+ *
+ * Of a slice, and of a reference while the VMO it was made from or an older
+ * reference lives, all memory members are 0: its pages are counted there.
  *
  * Works on read-only fds too.
  */
@@ -303,6 +340,46 @@ struct cowvmo_set_name {
 	char name[COWVMO_NAME_LEN];
 };
 
+/**
+ * struct cowvmo_seal - ioctl(COWVMO_IOC_SEAL), on a VMO fd
+ * @size: sizeof(struct cowvmo_seal)
+ * @flags: must be 0
+ *
+ * From now on the content and the size of the VMO never change, whoever has
+ * what descriptor of it, its slices or its references. What would change them
+ * fails with EPERM, mapping it shared and writable too. It can still be read,
+ * mapped, committed, and cloned; a clone is not sealed.
+ *
+ * EBUSY when a shared mapping could write to it, or somebody holds a page for
+ * I/O that was in such a mapping. Needs an fd open for writing (EACCES). Sealing
+ * what is sealed changes nothing. As memfd's F_SEAL_WRITE.
+ */
+struct cowvmo_seal {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
+ * enum cowvmo_open_flags - flags of COWVMO_IOC_OPEN
+ * @COWVMO_OPEN_NO_WRITE: the new fd is read-only, for ever
+ */
+enum cowvmo_open_flags {
+	COWVMO_OPEN_NO_WRITE	= 1 << 0,
+};
+
+/**
+ * struct cowvmo_open - ioctl(COWVMO_IOC_OPEN), on a VMO fd
+ * @size: sizeof(struct cowvmo_open)
+ * @flags: COWVMO_OPEN_NO_WRITE; anything else is EINVAL
+ *
+ * Returns a new close-on-exec fd of the same VMO, to be handed to who may read
+ * but not write. Also fails with EMFILE or ENFILE.
+ */
+struct cowvmo_open {
+	__u32 size;
+	__u32 flags;
+};
+
 /* The device fd */
 #define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
 #define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
@@ -314,5 +391,7 @@ struct cowvmo_set_name {
 #define COWVMO_IOC_SET_STREAM_SIZE	_IO(COWVMO_IOC_TYPE, 0x43)
 #define COWVMO_IOC_GET_INFO		_IO(COWVMO_IOC_TYPE, 0x44)
 #define COWVMO_IOC_SET_NAME		_IO(COWVMO_IOC_TYPE, 0x45)
+#define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
+#define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
 
 #endif /* _UAPI_LINUX_COWVMO_H */
