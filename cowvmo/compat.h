@@ -51,6 +51,13 @@ static inline void cowvmo_fillattr(cowvmo_idmap *idmap, u32 request_mask,
 #endif
 }
 
+/* Reads through ->read_iter into pages of the pipe's own. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define cowvmo_splice_read generic_file_splice_read
+#else
+#define cowvmo_splice_read copy_splice_read
+#endif
+
 /* Neither pte_mkwrite() with a VMA nor its old form is there on both. */
 static inline pte_t cowvmo_pte_mkwrite(pte_t pte)
 {

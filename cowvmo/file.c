@@ -23,6 +23,20 @@
 #include "compat.h"
 #include "cowvmo.h"
 
+/*
+ * Copies always: copy_page_to_iter() would hand the page itself to a pipe, and
+ * make it one that somebody holds.
+ */
+static size_t copy_out(struct page *page, unsigned int from, size_t bytes,
+		       struct iov_iter *to)
+{
+	char *addr = kmap_local_page(page);
+	size_t copied = copy_to_iter(addr + from, bytes, to);
+
+	kunmap_local(addr);
+	return copied;
+}
+
 /* Copies what is in one page; returns bytes copied, 0 at the end of file. */
 static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 				struct iov_iter *to, size_t *wanted)
@@ -44,14 +58,19 @@ static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 	desc = ptree_lookup(&store->tree, store->base + pgoff);
 	page = desc ? cow_hold_page(desc) : NULL;
 	pagefault_disable();
-	if (page)
-		copied = copy_page_to_iter(page, from, *wanted, to);
-	else
-		copied = iov_iter_zero(*wanted, to);
+	copied = page ? copy_out(page, from, *wanted, to) :
+			iov_iter_zero(*wanted, to);
 	pagefault_enable();
 	if (page)
 		put_page(page);
 	return copied;
+}
+
+/* After a short copy: a page of the user's is brought in, or a pipe is full. */
+static bool can_go_on(struct iov_iter *to, size_t bytes)
+{
+	return user_backed_iter(to) &&
+	       fault_in_iov_iter_writeable(to, bytes) != bytes;
 }
 
 static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -69,9 +88,7 @@ static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			break;
 		iocb->ki_pos += copied;
 		done += copied;
-		if (copied < wanted &&
-		    fault_in_iov_iter_writeable(to, wanted - copied) ==
-		    wanted - copied) {
+		if (copied < wanted && !can_go_on(to, wanted - copied)) {
 			err = -EFAULT;
 			break;
 		}
@@ -466,6 +483,8 @@ const struct file_operations cowvmo_file_fops = {
 	.mmap		= cowvmo_mmap,
 	.read_iter	= cowvmo_read_iter,
 	.write_iter	= cowvmo_write_iter,
+	.splice_read	= cowvmo_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.llseek		= cowvmo_llseek,
 	.poll		= cowvmo_poll,
 	.fallocate	= cowvmo_fallocate,
