@@ -127,6 +127,10 @@ static inline void ptree_slot_cleared(struct ptree_node *node,
 	node->nr--;
 }
 
+struct ptree_node *ptree_node_alloc(unsigned int level,
+				    struct ptree_stash *stash);
+struct ptree_node *ptree_node_alloc_empty(unsigned int level,
+					  struct ptree_stash *stash);
 void ptree_node_free(struct ptree_node *node);
 void ptree_desc_free(struct ptree_desc *desc);
 struct ptree_node *ptree_node_own(struct ptree_node **link,
