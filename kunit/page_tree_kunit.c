@@ -36,16 +36,14 @@ static void check_nothing_left(struct kunit *kunit)
 
 static const void *unit_params(const void *prev, char *desc)
 {
-	const struct test_case *c = prev;
+	const struct test_case *c = test_case_next(prev);
 
-	c = c ? c + 1 : test_cases;
-	if (c == test_cases + nr_test_cases)
-		return NULL;
-	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+	if (c)
+		strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
 	return c;
 }
 
-/* One behaviour each; see page_tree_cases.c. */
+/* One behaviour each; see page_tree_cases*.c. */
 static void page_tree_unit(struct kunit *kunit)
 {
 	struct ptree_test test = { .fail = report, .arg = kunit };

@@ -53,8 +53,8 @@ struct test_case {
 	void (*run)(struct ptree_test *test);
 };
 
-extern const struct test_case test_cases[];
-extern const unsigned int nr_test_cases;
+/* The first case, or the one after @prev, or NULL. */
+const struct test_case *test_case_next(const struct test_case *prev);
 
 /**
  * struct model_result - what a model run did

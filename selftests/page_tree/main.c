@@ -67,6 +67,7 @@ int main(int argc, char **argv)
 {
 	unsigned long steps = DEFAULT_STEPS;
 	unsigned int i, nr = 0, bad = 0;
+	const struct test_case *c;
 	u64 seed = 20251;
 
 	if (argc > 1)
@@ -76,10 +77,12 @@ int main(int argc, char **argv)
 						   (u64)time(NULL);
 	if (ptree_caches_create())
 		return 2;
-	printf("TAP version 13\n1..%u\n",
-	       nr_test_cases + RUNS * nr_model_layouts);
-	for (i = 0; i < nr_test_cases; i++)
-		bad += !run_case(&test_cases[i], ++nr);
+	for (c = test_case_next(NULL); c; c = test_case_next(c))
+		nr++;
+	printf("TAP version 13\n1..%u\n", nr + RUNS * nr_model_layouts);
+	nr = 0;
+	for (c = test_case_next(NULL); c; c = test_case_next(c))
+		bad += !run_case(c, ++nr);
 	for (i = 0; i < RUNS * nr_model_layouts; i++)
 		bad += !run_model(++nr, i % nr_model_layouts,
 				  seed + i / nr_model_layouts, steps);
