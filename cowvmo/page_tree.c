@@ -10,8 +10,9 @@
  * A copy counts the children before the old node is dropped. Hence children
  * never reach zero there, and what a copy costs is bounded by its width.
  *
- * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, marks in
- * page_tree_marks.c, attribution and checks in page_tree_stats.c.
+ * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, two trees
+ * in page_tree_diff.c, marks in page_tree_marks.c, attribution and checks in
+ * page_tree_stats.c.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -313,10 +314,6 @@ static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
 }
 
 /*
- * One slot for writing
- */
-
-/*
  * Follow a path as long as it is exclusive. Returns the level of the first node
  * that is missing or shared, or -1 when there is none.
  *
@@ -349,6 +346,34 @@ static __always_inline int path_follow(struct ptree_cursor *cursor,
 	cursor->path[0] = node;
 	return -1;
 }
+
+/**
+ * ptree_lookup_private() - find the content of a slot, and whose it is
+ * @tree: the tree
+ * @index: the slot
+ * @alone: receives whether only this tree sees what is in the slot, as
+ *         ptree_private() counts it; false for an empty slot
+ *
+ * Changes nothing. Relatives are not excluded and may leave shared content at
+ * any time, so false can be out of date at once; true cannot.
+ *
+ * Context: Writers of @tree are excluded, and until the result is done with.
+ * Return: the descriptor, not counted, or NULL.
+ */
+struct ptree_desc *ptree_lookup_private(const struct ptree *tree, u64 index,
+					bool *alone)
+{
+	struct ptree_desc *desc = ptree_lookup(tree, index);
+	struct ptree_cursor cursor;
+
+	*alone = desc && path_follow(&cursor, tree, index) < 0 &&
+		 ptree_desc_exclusive(desc);
+	return desc;
+}
+
+/*
+ * One slot for writing
+ */
 
 /**
  * ptree_cursor_open() - make the path to a slot exclusive

@@ -189,6 +189,8 @@ bool ptree_desc_exclusive(const struct ptree_desc *desc);
 
 /* Reading */
 struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index);
+struct ptree_desc *ptree_lookup_private(const struct ptree *tree, u64 index,
+					bool *alone);
 unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
 			      unsigned int nr, struct page **pages);
 bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found);
@@ -225,6 +227,11 @@ static inline bool ptree_cursor_advance(struct ptree_cursor *cursor)
 	cursor->slot++;
 	return true;
 }
+
+/* Two trees */
+bool ptree_diff(const struct ptree *a, const struct ptree *b, u64 first,
+		u64 last, bool (*fn)(u64 first, u64 last, void *arg),
+		void *arg);	/* may sleep */
 
 /* Ranges */
 int ptree_erase(struct ptree *tree, u64 first, u64 last,

@@ -96,6 +96,23 @@ static inline bool ptree_covers(const struct ptree *tree, u64 index)
 }
 
 /*
+ * The child in @slot of what a tree has at a place of @level. Above the root
+ * there are no nodes, so @node may be the root itself, which counts as a child
+ * of the places above it.
+ */
+static inline struct ptree_node *ptree_child_at(const struct ptree *tree,
+						const struct ptree_node *node,
+						unsigned int level,
+						unsigned int slot)
+{
+	if (!node)
+		return NULL;
+	if (likely(node->level == level))
+		return node->child[slot];
+	return ptree_offset(tree->prefix, level) == slot ? tree->root : NULL;
+}
+
+/*
  * The acquire pairs with the release in ptree_ref_drop(): who finds itself
  * alone sees everything that former sharers read as read, and may write.
  */

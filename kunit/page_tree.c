@@ -6,6 +6,7 @@
 #define PTREE_CACHE_PREFIX "cowvmo_kunit"
 
 #include "../cowvmo/page_tree.c"
+#include "../cowvmo/page_tree_diff.c"
 #include "../cowvmo/page_tree_marks.c"
 #include "../cowvmo/page_tree_memory.c"
 #include "../cowvmo/page_tree_range.c"

@@ -317,6 +317,7 @@ static const struct test_case *const test_groups[] = {
 	slot_cases,
 	range_cases,
 	view_cases,
+	diff_cases,
 };
 
 const struct test_case *test_case_next(const struct test_case *prev)

@@ -86,5 +86,6 @@ static inline long live_nodes(void)
 extern const struct test_case slot_cases[];
 extern const struct test_case range_cases[];
 extern const struct test_case view_cases[];
+extern const struct test_case diff_cases[];
 
 #endif /* PAGE_TREE_CASES_H */

@@ -44,8 +44,9 @@ struct object {
  * @round: number of that check
  * @nr_nodes: different nodes found
  * @nr_descs: different descriptors found
- * @seen_mark: marks found in one member
- * @next_run: index at which the next run of marks may start
+ * @seen: slots in the runs that were reported
+ * @next_run: index at which the next run may start
+ * @runs_left: how many more runs are wanted, 0 for all
  * @keep: which marks a clone is to keep: one slot in this many, 0 for none
  */
 struct model {
@@ -62,8 +63,9 @@ struct model {
 	u64 round;
 	long nr_nodes;
 	long nr_descs;
-	bool seen_mark[SLOTS];
+	bool seen[SLOTS];
 	u64 next_run;
+	unsigned int runs_left;
 	unsigned int keep;
 };
 

@@ -92,6 +92,23 @@ static void check_content(struct model *m, unsigned int who)
 	CHECK_NULL(m->test, ptree_validate(tree));
 }
 
+/* What is asked about one slot, and of all of them the sum. */
+static void check_alone(struct model *m, unsigned int who)
+{
+	const struct ptree *tree = &m->tree[who];
+	unsigned int id, slot, wrong = 0;
+	struct ptree_desc *desc;
+	bool alone;
+
+	for (slot = rnd(m, 8); slot < SLOTS; slot += 1 + rnd(m, 8)) {
+		desc = ptree_lookup_private(tree, m->index[slot], &alone);
+		id = m->page[who][slot];
+		wrong += (desc ? test_page_id(desc->page) : NO_PAGE) != id;
+		wrong += alone != (id != NO_PAGE && m->cells[id] == 1);
+	}
+	CHECK(m->test, wrong == 0);
+}
+
 static void check_run(struct model *m, unsigned int who)
 {
 	struct page *pages[50];
@@ -160,7 +177,7 @@ static void check_search(struct model *m, unsigned int who)
 	check_next_hole(m, who, a, PTREE_MAX_INDEX);
 }
 
-static void mark_run(u64 first, u64 last, void *arg)
+static void note_run(u64 first, u64 last, void *arg)
 {
 	struct model *m = arg;
 	unsigned int slot;
@@ -173,8 +190,14 @@ static void mark_run(u64 first, u64 last, void *arg)
 		slot = slot_from(m, first);
 		if (!CHECK(m->test, slot < SLOTS && m->index[slot] == first))
 			return;
-		m->seen_mark[slot] = true;
+		m->seen[slot] = true;
 	}
+}
+
+static void notes_start(struct model *m)
+{
+	memset(m->seen, 0, sizeof(m->seen));
+	m->next_run = 0;
 }
 
 static void check_marks(struct model *m, unsigned int who)
@@ -185,12 +208,46 @@ static void check_marks(struct model *m, unsigned int who)
 
 	if (!rnd(m, 3))
 		model_range(m, &low, &high, &first, &last);
-	memset(m->seen_mark, 0, sizeof(m->seen_mark));
-	m->next_run = 0;
-	ptree_visit_marked_runs(&m->tree[who], first, last, mark_run, m);
+	notes_start(m);
+	ptree_visit_marked_runs(&m->tree[who], first, last, note_run, m);
 	for (slot = 0; slot < SLOTS; slot++) {
 		expected = slot >= low && slot <= high && m->mark[who][slot];
-		wrong += m->seen_mark[slot] != expected;
+		wrong += m->seen[slot] != expected;
+	}
+	CHECK(m->test, wrong == 0);
+}
+
+static bool note_difference(u64 first, u64 last, void *arg)
+{
+	struct model *m = arg;
+
+	note_run(first, last, m);
+	return !m->runs_left || --m->runs_left;
+}
+
+/* In one go, or in several that end after a few runs each. */
+static void check_diff(struct model *m, unsigned int who)
+{
+	unsigned int slot, low, high, with = rnd(m, MEMBERS), wrong = 0;
+	bool expected, done, bounded;
+	u64 first, last;
+
+	model_range(m, &low, &high, &first, &last);
+	notes_start(m);
+	do {
+		m->runs_left = rnd(m, 3) ? 0 : 1 + rnd(m, 4);
+		bounded = m->runs_left;
+		done = ptree_diff(&m->tree[who], &m->tree[with], first, last,
+				  note_difference, m);
+		/* It ends when it is told to, and only then. */
+		if (!CHECK(m->test, done == (!bounded || m->runs_left)))
+			return;
+		first = m->next_run - 1;
+	} while (!done);
+	for (slot = 0; slot < SLOTS; slot++) {
+		expected = slot >= low && slot <= high &&
+			   m->page[who][slot] != m->page[with][slot];
+		wrong += m->seen[slot] != expected;
 	}
 	CHECK(m->test, wrong == 0);
 }
@@ -274,7 +331,9 @@ void model_check(struct model *m)
 	check_pages(m);
 	for (who = 0; who < MEMBERS; who++) {
 		check_content(m, who);
+		check_alone(m, who);
 		check_marks(m, who);
+		check_diff(m, who);
 		check_run(m, who);
 		check_search(m, who);
 	}

@@ -147,6 +147,31 @@ noinline void clear_marks_sparse(struct ptree *tree)
 	ptree_clear_marks(tree, 0, ~0ULL, NULL, NULL, NULL);
 }
 
+static bool diff_nothing(u64 first, u64 last, void *arg)
+{
+	return true;
+}
+
+noinline void diff_equal(struct ptree *tree, struct ptree *clone)
+{
+	ptree_diff(tree, clone, 0, ~0ULL, diff_nothing, NULL);
+}
+
+noinline void diff_sparse(struct ptree *tree, struct ptree *clone)
+{
+	ptree_diff(tree, clone, 0, ~0ULL, diff_nothing, NULL);
+}
+
+noinline void diff_dense(struct ptree *tree, struct ptree *clone)
+{
+	ptree_diff(tree, clone, 0, ~0ULL, diff_nothing, NULL);
+}
+
+noinline void diff_empty(struct ptree *tree, struct ptree *none)
+{
+	ptree_diff(tree, none, 0, ~0ULL, diff_nothing, NULL);
+}
+
 noinline void clone_whole(struct ptree *tree, u64 pages, struct ptree *clone)
 {
 	if (ptree_clone(tree, 0, pages - 1, NULL, clone))
@@ -183,12 +208,14 @@ static void clear_all_marks(struct ptree *tree)
 static void first_writes(struct ptree *tree, u64 pages)
 {
 	u64 seed = rng, i, some = pages / 100;
-	struct ptree clone;
+	struct ptree clone, none = {};
 
 	clear_all_marks(tree);
 	clone_whole(tree, pages, &clone);
+	diff_equal(tree, &clone);
 	for (i = 0; i < some; i++)
 		first_write_random(tree, random_page(pages));
+	diff_sparse(tree, &clone);
 	visit_marks_sparse(tree);
 	clear_marks_sparse(tree);
 	rng = seed;
@@ -200,6 +227,8 @@ static void first_writes(struct ptree *tree, u64 pages)
 	clone_whole(tree, pages, &clone);
 	for (i = 0; i < pages; i++)
 		first_write_sequential(tree, i);
+	diff_dense(tree, &clone);
+	diff_empty(tree, &none);
 	drop_all(&clone);
 }
 
@@ -237,6 +266,10 @@ static void print_counts(u64 pages)
 		{ "clear_marks_dense", MARKS, "mark" },
 		{ "clear_marks_dense_asking", MARKS, "mark" },
 		{ "clear_marks_sparse", pages / 100, "mark" },
+		{ "diff_equal", 1, "tree" },
+		{ "diff_sparse", pages / 100, "page" },
+		{ "diff_dense", pages, "page" },
+		{ "diff_empty", 1, "tree" },
 		{ "clone_whole", 2 * CLONES + 2, "clone" },
 		{ "clone_part", CLONES, "clone" },
 		{ "drop_unwritten", 2 * CLONES, "tree" },
