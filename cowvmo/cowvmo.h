@@ -11,7 +11,9 @@
  *       family->lock	members, parents and children of a family
  *         vmo->lock	tree, base, nr_pages, stream size, every PTE that is
  *			installed or made writable. Two VMOs' locks are taken
- *			together only under family->counts held for writing
+ *			together by pair.c, in the order of their ids and under
+ *			family->counts held for reading, or all of a family's
+ *			under family->counts held for writing
  *           i_mmap_rwsem, page table lock
  *
  * Memory is allocated without waiting under vmo->lock; whoever fails drops
@@ -244,6 +246,18 @@ static inline bool cowvmo_page_is_held(struct page *page,
 	return refs != 2 || cowvmo_page_mapcount(page) != 1;
 }
 
+/**
+ * struct cow_share - content shared with a VMO
+ * @tree: the content
+ * @nr_pages: the VMO's size at that instant
+ * @stream_size: its stream size, in bytes
+ */
+struct cow_share {
+	struct ptree tree;
+	u64 nr_pages;
+	u64 stream_size;
+};
+
 /* vmofs.c */
 int cowvmo_fs_init(const struct file_operations *fops,
 		   const struct inode_operations *iops);
@@ -306,8 +320,25 @@ int cow_seal(struct cowvmo *vmo);
 void cow_clear(struct cowvmo *vmo);
 
 /* snapshot.c */
+int cow_share(struct cowvmo *vmo, u64 first, u64 last,
+	      struct cow_share *share);
 int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 		 struct cowvmo *child);
+
+/* pair.c */
+void cowvmo_lock_counts(struct cowvmo *a, struct cowvmo *b);
+void cowvmo_unlock_counts(struct cowvmo *a, struct cowvmo *b);
+void cowvmo_lock_pair_shared(struct cowvmo *a, struct cowvmo *b);
+void cowvmo_unlock_pair_shared(struct cowvmo *a, struct cowvmo *b);
+void cowvmo_lock_pair(struct cowvmo *a, struct cowvmo *b);
+void cowvmo_unlock_pair(struct cowvmo *a, struct cowvmo *b);
+
+/* restore.c */
+int cow_restore(struct cowvmo *vmo, struct cowvmo *source, bool may_resize);
+
+/* compare.c */
+int cowvmo_compare(struct cowvmo *vmo, struct cowvmo *other,
+		   struct cowvmo_compare *args);
 
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);
@@ -332,6 +363,7 @@ int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* mapping.c */
 void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows);
+bool cowvmo_is_mapped(struct cowvmo *vmo);
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff);
 bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,
 		      struct page *copy);

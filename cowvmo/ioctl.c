@@ -22,6 +22,8 @@ union cowvmo_args {
 	struct cowvmo_set_stream_size set_stream_size;
 	struct cowvmo_get_info get_info;
 	struct cowvmo_set_name set_name;
+	struct cowvmo_restore restore;
+	struct cowvmo_compare compare;
 	struct cowvmo_seal seal;
 	struct cowvmo_open open;
 };
@@ -323,6 +325,64 @@ static long ioctl_seal(struct file *file, union cowvmo_args *args)
 	return err;
 }
 
+/*
+ * Another VMO named in a struct. It is kept by its file, so that its store is.
+ */
+static struct cowvmo *vmo_of_fd(int fd, struct file **file)
+{
+	*file = fget(fd);
+	if (!*file)
+		return ERR_PTR(-EBADF);
+	if ((*file)->f_op != &cowvmo_file_fops) {
+		fput(*file);
+		return ERR_PTR(-EINVAL);
+	}
+	return file_to_vmo(*file);
+}
+
+static long ioctl_restore(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_restore *restore = &args->restore;
+	struct cowvmo *vmo = file_to_vmo(file), *source;
+	struct file *from;
+	int err;
+
+	if (restore->flags || restore->reserved)
+		return -EINVAL;
+	source = vmo_of_fd(restore->src_fd, &from);
+	if (IS_ERR(source))
+		return PTR_ERR(source);
+	if (vmo_is_slice(vmo) || vmo_is_slice(source)) {
+		err = -EOPNOTSUPP;
+	} else {
+		inode_lock(&vmo->store->inode);
+		err = cow_restore(vmo->store, source->store, vmo->may_resize);
+		inode_unlock(&vmo->store->inode);
+	}
+	fput(from);
+	return err;
+}
+
+static long ioctl_compare(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_compare *compare = &args->compare;
+	struct cowvmo *other;
+	struct file *with;
+	int err;
+
+	if (compare->flags)
+		return -EINVAL;
+	compare->out_nr = 0;
+	compare->out_reserved = 0;
+	compare->out_next = compare->offset;
+	other = vmo_of_fd(compare->other_fd, &with);
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	err = cowvmo_compare(file_to_vmo(file), other->store, compare);
+	fput(with);
+	return err;
+}
+
 static long ioctl_open(struct file *file, union cowvmo_args *args)
 {
 	int fd;
@@ -356,6 +416,10 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, true, ioctl_get_info),
 	IOCTL_OP(COWVMO_IOC_SET_NAME, cowvmo_set_name, name,
 		 false, false, ioctl_set_name),
+	IOCTL_OP(COWVMO_IOC_RESTORE, cowvmo_restore, reserved,
+		 true, false, ioctl_restore),
+	IOCTL_OP(COWVMO_IOC_COMPARE, cowvmo_compare, out_next,
+		 false, true, ioctl_compare),
 	IOCTL_OP(COWVMO_IOC_SEAL, cowvmo_seal, flags,
 		 true, false, ioctl_seal),
 	IOCTL_OP(COWVMO_IOC_OPEN, cowvmo_open, flags,

@@ -40,6 +40,20 @@ void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 }
 
 /**
+ * cowvmo_is_mapped() - has the VMO any mapping?
+ * @vmo: the VMO
+ *
+ * Context: the caller holds vmo->lock for writing, so that a mapping that comes
+ * now maps nothing yet.
+ */
+bool cowvmo_is_mapped(struct cowvmo *vmo)
+{
+	lockdep_assert_held_write(&vmo->lock);
+	return mapping_mapped(vmo->inode.i_mapping) ||
+	       (vmo->ro_mapping && mapping_mapped(vmo->ro_mapping));
+}
+
+/**
  * cowvmo_unmap_page() - remove all PTEs of one page
  * @vmo: the VMO
  * @pgoff: the page

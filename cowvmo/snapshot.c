@@ -191,6 +191,46 @@ static int make_room(struct held_pages *held, struct cow_reserve *reserve,
 }
 
 /**
+ * cow_share() - share a range of a VMO's content with another tree
+ * @vmo: the VMO
+ * @first: first page
+ * @last: last page; what lies beyond the VMO's end is left out
+ * @share: receives the content of one instant, and how long it was then
+ *
+ * Context: may sleep; takes vmo->lock. The caller keeps queries of counts away
+ * until the tree belongs to a member: it holds family->lock or family->counts.
+ * Return: 0, -ENOMEM, or -EINTR when the task is being killed.
+ */
+int cow_share(struct cowvmo *vmo, u64 first, u64 last, struct cow_share *share)
+{
+	struct held_pages held = { .vmo = vmo };
+	struct ptree_need need = {};
+	struct cow_reserve reserve;
+	int err = 0;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	do {
+		down_write(&vmo->lock);
+		err = snapshot_locked(vmo, first, last, &held, &reserve, &need,
+				      &share->tree);
+		share->nr_pages = vmo->nr_pages;
+		share->stream_size = i_size_read(&vmo->inode);
+		up_write(&vmo->lock);
+		if (err == -EAGAIN)
+			err = make_room(&held, &reserve, &need);
+		else if (err == -ENOMEM)
+			err = cow_reserve_fill(&reserve);
+		else
+			break;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+	} while (!err);
+	cow_reserve_drain(&reserve);
+	kvfree(held.indexes);
+	return err;
+}
+
+/**
  * cow_snapshot() - share a range of a VMO's content with a new child
  * @vmo: the VMO
  * @offset: where the child begins, page-aligned
@@ -207,32 +247,15 @@ int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 {
 	u64 first = offset >> PAGE_SHIFT;
 	u64 last = first + DIV_ROUND_UP_ULL(length, PAGE_SIZE) - 1;
-	struct held_pages held = { .vmo = vmo };
-	struct ptree_need need = {};
-	struct cow_reserve reserve;
-	int err = 0;
+	struct cow_share share = {};
+	int err;
 
 	lockdep_assert_held(&vmo->family->lock);
 	if (!length)
 		return 0;
 	child->shared_once = true;
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	do {
-		down_write(&vmo->lock);
-		err = snapshot_locked(vmo, first, last, &held, &reserve, &need,
-				      &child->tree);
-		up_write(&vmo->lock);
-		if (err == -EAGAIN)
-			err = make_room(&held, &reserve, &need);
-		else if (err == -ENOMEM)
-			err = cow_reserve_fill(&reserve);
-		else
-			break;
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-	} while (!err);
-	cow_reserve_drain(&reserve);
-	kvfree(held.indexes);
+	err = cow_share(vmo, first, last, &share);
+	child->tree = share.tree;
 	return err;
 }
 

@@ -53,6 +53,8 @@ static const struct {
 	  .size = sizeof(struct cowvmo_get_info) },
 	{ .cmd = COWVMO_IOC_SET_NAME,
 	  .size = sizeof(struct cowvmo_set_name) },
+	{ .cmd = COWVMO_IOC_RESTORE, .size = sizeof(struct cowvmo_restore) },
+	{ .cmd = COWVMO_IOC_COMPARE, .size = sizeof(struct cowvmo_compare) },
 	{ .cmd = COWVMO_IOC_SEAL, .size = sizeof(struct cowvmo_seal) },
 	{ .cmd = COWVMO_IOC_OPEN, .size = sizeof(struct cowvmo_open) },
 };
@@ -159,6 +161,24 @@ TEST_F(compat, set_name)
 	EXPECT_STREQ("other", info.out_name);
 	EXPECT_EQ(-EINVAL,
 		  vmo_set_name(self->vmo, "0123456789abcdef0123456789abcdef"));
+}
+
+TEST_F(compat, restore_and_compare)
+{
+	struct cowvmo_range ranges[2] = { 0 };
+	int snapshot = vmo_snapshot(self->vmo);
+	__u64 next;
+
+	ASSERT_LE(0, snapshot);
+	EXPECT_EQ(0, pat_fill(self->vmo, 3, 7));
+	EXPECT_EQ(1, vmo_compare(self->vmo, snapshot, 0, 4 * PG, ranges, 2,
+				 &next));
+	EXPECT_EQ(3 * PG, ranges[0].offset);
+	EXPECT_EQ(PG, ranges[0].length);
+	EXPECT_EQ(4 * PG, next);
+	EXPECT_EQ(0, vmo_restore(self->vmo, snapshot));
+	EXPECT_EQ(0, pat_check(self->vmo, 3, 4));
+	EXPECT_EQ(0, close(snapshot));
 }
 
 TEST_F(compat, seal)

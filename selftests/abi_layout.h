@@ -90,6 +90,28 @@ ABI_AT(cowvmo_set_name, size, 0);
 ABI_AT(cowvmo_set_name, flags, 4);
 ABI_AT(cowvmo_set_name, name, 8);
 
+ABI_SIZE(cowvmo_restore, 16);
+ABI_AT(cowvmo_restore, size, 0);
+ABI_AT(cowvmo_restore, src_fd, 4);
+ABI_AT(cowvmo_restore, flags, 8);
+ABI_AT(cowvmo_restore, reserved, 12);
+
+ABI_SIZE(cowvmo_range, 16);
+ABI_AT(cowvmo_range, offset, 0);
+ABI_AT(cowvmo_range, length, 8);
+
+ABI_SIZE(cowvmo_compare, 56);
+ABI_AT(cowvmo_compare, size, 0);
+ABI_AT(cowvmo_compare, other_fd, 4);
+ABI_AT(cowvmo_compare, flags, 8);
+ABI_AT(cowvmo_compare, nr_ranges, 12);
+ABI_AT(cowvmo_compare, offset, 16);
+ABI_AT(cowvmo_compare, length, 24);
+ABI_AT(cowvmo_compare, ranges, 32);
+ABI_AT(cowvmo_compare, out_nr, 40);
+ABI_AT(cowvmo_compare, out_reserved, 44);
+ABI_AT(cowvmo_compare, out_next, 48);
+
 ABI_SIZE(cowvmo_seal, 8);
 ABI_AT(cowvmo_seal, size, 0);
 ABI_AT(cowvmo_seal, flags, 4);

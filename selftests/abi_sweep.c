@@ -62,6 +62,9 @@ struct member {
 	__u64 valid;
 };
 
+/* Where an ioctl needs one: a snapshot from before the last page was filled */
+static int kin_fd = -1;
+
 FIXTURE(abi) {
 	int dev, vmo, target;
 	unsigned char *buf;
@@ -74,6 +77,7 @@ FIXTURE_VARIANT(abi) {
 	bool on_device;		/* on the device fd, else on a VMO fd */
 	bool outputs;		/* has out_ members */
 	bool writes;		/* needs an fd open for writing */
+	bool kin;		/* names another VMO: kin_fd */
 	void (*fill)(void *arg);
 	void (*check)(struct __test_metadata *_metadata, int vmo, int rc,
 		      const void *arg);
@@ -89,8 +93,11 @@ FIXTURE_SETUP(abi)
 	self->vmo = vmo_create(self->dev, PAGES * PG, COWVMO_CREATE_RESIZABLE,
 			       "abi");
 	ASSERT_LE(0, self->vmo);
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES; i++) {
+		if (variant->kin && i == PAGES - 1)
+			kin_fd = vmo_snapshot(self->vmo);
 		ASSERT_EQ(0, pat_fill(self->vmo, i, i + 1));
+	}
 	self->target = variant->on_device ? self->dev : self->vmo;
 	self->buf = mmap(NULL, (BUF_PAGES + 1) * PG, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -104,6 +111,8 @@ FIXTURE_SETUP(abi)
 FIXTURE_TEARDOWN(abi)
 {
 	EXPECT_EQ(0, munmap(self->buf, BUF_PAGES * PG));
+	if (variant->kin)
+		EXPECT_EQ(0, close(kin_fd));
 	EXPECT_EQ(0, close(self->vmo));
 	EXPECT_EQ(0, close(self->dev));
 	EXPECT_EQ(0, vmo_validate());
@@ -377,6 +386,72 @@ FIXTURE_VARIANT_ADD(abi, set_name) {
 	.size = sizeof(struct cowvmo_set_name),
 	.fill = fill_name, .check = check_name,
 	.members = { { offsetof(struct cowvmo_set_name, flags), 4, 0 } },
+};
+
+static void fill_restore(void *arg)
+{
+	*(struct cowvmo_restore *)arg = (struct cowvmo_restore) {
+		.src_fd = kin_fd,
+	};
+}
+
+static void check_restore(struct __test_metadata *_metadata, int vmo, int rc,
+			  const void *arg)
+{
+	(void)arg;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, zero_check(vmo, 3));
+	EXPECT_EQ(3 * PG, vmo_populated(vmo));
+}
+
+FIXTURE_VARIANT_ADD(abi, restore) {
+	.cmd = COWVMO_IOC_RESTORE,
+	.size = sizeof(struct cowvmo_restore),
+	.writes = true, .kin = true,
+	.fill = fill_restore, .check = check_restore,
+	.members = {
+		{ offsetof(struct cowvmo_restore, flags), 4, 0 },
+		{ offsetof(struct cowvmo_restore, reserved), 4, 0 },
+	},
+};
+
+static struct cowvmo_range found[2];
+
+static void fill_compare(void *arg)
+{
+	memset(found, 0, sizeof(found));
+	*(struct cowvmo_compare *)arg = (struct cowvmo_compare) {
+		.other_fd = kin_fd,
+		.nr_ranges = 2,
+		.length = PAGES * PG,
+		.ranges = (unsigned long)found,
+		.out_nr = ~0U,
+		.out_reserved = ~0U,
+		.out_next = ~0ULL,
+	};
+}
+
+static void check_compare(struct __test_metadata *_metadata, int vmo, int rc,
+			  const void *arg)
+{
+	const struct cowvmo_compare *compare = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(1, compare->out_nr);
+	EXPECT_EQ(0, compare->out_reserved);
+	EXPECT_EQ(PAGES * PG, compare->out_next);
+	EXPECT_EQ(3 * PG, found[0].offset);
+	EXPECT_EQ(PG, found[0].length);
+	EXPECT_EQ(0, found[1].length);
+}
+
+FIXTURE_VARIANT_ADD(abi, compare) {
+	.cmd = COWVMO_IOC_COMPARE,
+	.size = sizeof(struct cowvmo_compare),
+	.outputs = true, .kin = true,
+	.fill = fill_compare, .check = check_compare,
+	.members = { { offsetof(struct cowvmo_compare, flags), 4, 0 } },
 };
 
 static void fill_none(void *arg)
@@ -702,6 +777,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_CREATE_CHILD), _IOC_NR(COWVMO_IOC_OP_RANGE),
 	_IOC_NR(COWVMO_IOC_SET_SIZE), _IOC_NR(COWVMO_IOC_SET_STREAM_SIZE),
 	_IOC_NR(COWVMO_IOC_GET_INFO), _IOC_NR(COWVMO_IOC_SET_NAME),
+	_IOC_NR(COWVMO_IOC_RESTORE), _IOC_NR(COWVMO_IOC_COMPARE),
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
 };
 

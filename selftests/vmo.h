@@ -181,6 +181,39 @@ static inline int vmo_set_name(int fd, const char *name)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_NAME, &arg));
 }
 
+static inline int vmo_restore(int fd, int source)
+{
+	struct cowvmo_restore arg = {
+		.size = sizeof(arg),
+		.src_fd = source,
+	};
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_RESTORE, &arg));
+}
+
+/* How many ranges were written, or -errno; @next receives where to go on. */
+static inline int vmo_compare(int fd, int other, __u64 offset, __u64 length,
+			      struct cowvmo_range *ranges, unsigned int room,
+			      __u64 *next)
+{
+	struct cowvmo_compare arg = {
+		.size = sizeof(arg),
+		.other_fd = other,
+		.nr_ranges = room,
+		.offset = offset,
+		.length = length,
+		.ranges = (unsigned long)ranges,
+		.out_nr = 0xdeadbeef,
+		.out_reserved = 0xdeadbeef,
+		.out_next = 0xdeadbeefdeadbeefULL,
+	};
+	int rc = vmo_ret(ioctl(fd, COWVMO_IOC_COMPARE, &arg));
+
+	if (next)
+		*next = arg.out_next;
+	return rc < 0 ? rc : (int)arg.out_nr;
+}
+
 static inline int vmo_seal(int fd)
 {
 	struct cowvmo_seal arg = { .size = sizeof(arg) };

@@ -27,7 +27,8 @@
  * E2BIG       size is longer than the kernel's struct and the surplus is not
  *             zero: the caller asks for something this kernel does not know;
  *             or size is larger than P
- * EFAULT      the struct cannot be read or written
+ * EFAULT      the struct, or what it points to, cannot be read or written
+ * EBADF       an fd named in the struct is not open
  * EACCES      the fd was not opened, or not created, for writing
  * EPERM       the VMO was not made RESIZABLE, or it is sealed
  * EBUSY       somebody uses the VMO in a way that the call must not disturb
@@ -341,6 +342,77 @@ struct cowvmo_set_name {
 };
 
 /**
+ * struct cowvmo_restore - ioctl(COWVMO_IOC_RESTORE), on a VMO fd
+ * @size: sizeof(struct cowvmo_restore)
+ * @src_fd: a VMO fd of the same family that begins at the same place: a
+ *	snapshot made with offset 0 of this VMO, or of one of which both are
+ *	such snapshots
+ * @flags: must be 0
+ * @reserved: must be 0
+ *
+ * Gives the VMO the content that the other has at this instant; with it, the
+ * size and the stream size. Mappings stay and show it. They share pages
+ * afterwards, as after a snapshot. The cost depends on what is different, not
+ * on the size.
+ *
+ * EBADF: @src_fd is not open. EINVAL: it is no VMO, or not such a relative, or
+ * is of another size and this VMO not RESIZABLE. EOPNOTSUPP: one is a slice.
+ * EPERM: this VMO is sealed. The other is not changed, and may be read-only.
+ */
+struct cowvmo_restore {
+	__u32 size;
+	__s32 src_fd;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct cowvmo_range - a range of a VMO
+ * @offset: first byte
+ * @length: number of bytes
+ */
+struct cowvmo_range {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+/**
+ * struct cowvmo_compare - ioctl(COWVMO_IOC_COMPARE), on a VMO fd
+ * @size: sizeof(struct cowvmo_compare)
+ * @other_fd: a VMO fd of the same family (else EINVAL; EBADF if not open)
+ * @flags: must be 0
+ * @nr_ranges: length of @ranges; more than 4096 are treated as 4096
+ * @offset: first byte to compare; whole pages are compared
+ * @length: number of bytes; beyond the size is ERANGE
+ * @ranges: address of an array of struct cowvmo_range
+ * @out_nr: how many ranges were written to @ranges
+ * @out_reserved: written 0
+ * @out_next: where to go on; @offset + @length when that was all
+ *
+ * Tells where the two do not show the same page of memory, in ascending order,
+ * as offsets of the VMO that is asked; ranges that touch are one. What is not
+ * reported is equal. What is reported may be: a page written with what it held
+ * before is another page, and so is a page of zeros beside a hole. The cost
+ * depends on how much is reported, not on the size.
+ *
+ * Pages correspond by their place in the family's content: byte 0 of
+ * a snapshot made at offset X is byte X of its parent. What the other does not
+ * reach is compared with zero. Works on read-only fds too.
+ */
+struct cowvmo_compare {
+	__u32 size;
+	__s32 other_fd;
+	__u32 flags;
+	__u32 nr_ranges;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 ranges;
+	__u32 out_nr;
+	__u32 out_reserved;
+	__aligned_u64 out_next;
+};
+
+/**
  * struct cowvmo_seal - ioctl(COWVMO_IOC_SEAL), on a VMO fd
  * @size: sizeof(struct cowvmo_seal)
  * @flags: must be 0
@@ -391,6 +463,8 @@ struct cowvmo_open {
 #define COWVMO_IOC_SET_STREAM_SIZE	_IO(COWVMO_IOC_TYPE, 0x43)
 #define COWVMO_IOC_GET_INFO		_IO(COWVMO_IOC_TYPE, 0x44)
 #define COWVMO_IOC_SET_NAME		_IO(COWVMO_IOC_TYPE, 0x45)
+#define COWVMO_IOC_RESTORE		_IO(COWVMO_IOC_TYPE, 0x47)
+#define COWVMO_IOC_COMPARE		_IO(COWVMO_IOC_TYPE, 0x4a)
 #define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
 #define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
 
