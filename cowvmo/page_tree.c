@@ -10,9 +10,9 @@
  * A copy counts the children before the old node is dropped. Hence children
  * never reach zero there, and what a copy costs is bounded by its width.
  *
- * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, two trees
- * in page_tree_diff.c, marks in page_tree_marks.c, attribution and checks in
- * page_tree_stats.c.
+ * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, where trees
+ * differ in page_tree_diff.c, marks in page_tree_marks.c, attribution and
+ * checks in page_tree_stats.c.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -217,8 +217,19 @@ void ptree_trim(struct ptree *tree)
 	}
 }
 
-/* Put nodes above the root until it covers @index. */
-static int tree_grow(struct ptree *tree, u64 index, struct ptree_stash *stash)
+/**
+ * ptree_grow() - put nodes above the root
+ * @tree: the tree; the level of an empty one stays 0
+ * @index: what the root must cover in the end
+ * @top: the least level that it must have
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * Context: The owner of the tree excludes everybody else from it.
+ * Return: 0 or -ENOMEM; the content is the same in both cases, and until there
+ * is more of it ptree_trim() undoes what was done.
+ */
+int ptree_grow(struct ptree *tree, u64 index, unsigned int top,
+	       struct ptree_stash *stash)
 {
 	struct ptree_node *root = tree->root, *node;
 	unsigned int level, slot;
@@ -227,7 +238,7 @@ static int tree_grow(struct ptree *tree, u64 index, struct ptree_stash *stash)
 		tree->prefix = index & ~ptree_span_mask(0);
 		return 0;
 	}
-	do {
+	while (tree->level < top || !ptree_covers(tree, index)) {
 		level = tree->level + 1;
 		node = ptree_node_alloc_empty(level, stash);
 		if (!node)
@@ -242,13 +253,23 @@ static int tree_grow(struct ptree *tree, u64 index, struct ptree_stash *stash)
 		tree->level = level;
 		tree->prefix &= ~ptree_span_mask(level);
 		root = node;
-	} while (!ptree_covers(tree, index));
+	}
 	return 0;
 }
 
-/* Remove the empty nodes of a path, from @level up. */
-static void path_prune(struct ptree *tree, struct ptree_node **path,
-		       unsigned int level, u64 index)
+/**
+ * ptree_path_prune() - remove the empty nodes of a path
+ * @tree: the tree
+ * @path: the nodes from @level to the root
+ * @level: level of the lowest of them
+ * @index: an index below it
+ *
+ * The root is the smallest afterwards.
+ *
+ * Context: The owner of the tree excludes everybody else from it.
+ */
+void ptree_path_prune(struct ptree *tree, struct ptree_node *const *path,
+		      unsigned int level, u64 index)
 {
 	for (; level <= tree->level && !path[level]->nr; level++) {
 		ptree_node_free(path[level]);
@@ -261,11 +282,19 @@ static void path_prune(struct ptree *tree, struct ptree_node **path,
 	ptree_trim(tree);
 }
 
-/* Behind @link, a slot of @parent, may be no node of ours yet. */
-static struct ptree_node *link_own(struct ptree_node **link,
-				   struct ptree_node *parent,
-				   unsigned int level,
-				   struct ptree_stash *stash)
+/**
+ * ptree_link_own() - make a node exclusive that may not be there yet
+ * @link: what points at it, or will
+ * @parent: exclusive node that @link is a slot of; NULL for the root
+ * @level: level of the node
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * Context: The owner of the tree excludes everybody else from it.
+ * Return: the node, empty if it was not there, or NULL without memory.
+ */
+struct ptree_node *ptree_link_own(struct ptree_node **link,
+				  struct ptree_node *parent, unsigned int level,
+				  struct ptree_stash *stash)
 {
 	struct ptree_node *node;
 
@@ -291,7 +320,7 @@ static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
 	struct ptree_node *node = NULL, **link = &tree->root;
 
 	if (!tree->root || !ptree_covers(tree, index)) {
-		if (tree_grow(tree, index, stash)) {
+		if (ptree_grow(tree, index, 0, stash)) {
 			ptree_trim(tree);
 			return -ENOMEM;
 		}
@@ -301,9 +330,9 @@ static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
 		link = &node->child[ptree_offset(index, level + 1)];
 	}
 	for (;; level--) {
-		node = link_own(link, node, level, stash);
+		node = ptree_link_own(link, node, level, stash);
 		if (unlikely(!node)) {
-			path_prune(tree, cursor->path, level + 1, index);
+			ptree_path_prune(tree, cursor->path, level + 1, index);
 			return -ENOMEM;
 		}
 		cursor->path[level] = node;
@@ -414,7 +443,7 @@ int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
 void ptree_cursor_close(struct ptree_cursor *cursor)
 {
 	if (unlikely(!*cursor->slot))
-		path_prune(cursor->tree, cursor->path, 0, cursor->index);
+		ptree_path_prune(cursor->tree, cursor->path, 0, cursor->index);
 }
 
 /* The slot becomes empty, or no longer is: @delta says so to the whole path. */

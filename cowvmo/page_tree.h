@@ -229,6 +229,8 @@ static inline bool ptree_cursor_advance(struct ptree_cursor *cursor)
 }
 
 /* Two trees */
+int ptree_graft(struct ptree *to, struct ptree *from, u64 first, u64 last,
+		struct ptree_stash *stash, struct ptree_dead *dead);
 bool ptree_diff(const struct ptree *a, const struct ptree *b, u64 first,
 		u64 last, bool (*fn)(u64 first, u64 last, void *arg),
 		void *arg);	/* may sleep */

@@ -117,8 +117,8 @@ static bool diff_leaf(struct diff_walk *walk, const struct ptree_node *leaf_a,
 }
 
 /*
- * The same for the leaves below two nodes. Leaves are most of what a walk meets,
- * so they are not visited like other nodes.
+ * The same for all leaves below two nodes. Most of what a walk meets are
+ * leaves, so they are not visited like other nodes.
  */
 static bool diff_leaves(struct diff_walk *walk, u64 at, u64 end)
 {

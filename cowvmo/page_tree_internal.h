@@ -152,6 +152,13 @@ void ptree_node_free(struct ptree_node *node);
 void ptree_desc_free(struct ptree_desc *desc);
 struct ptree_node *ptree_node_own(struct ptree_node **link,
 				  struct ptree_stash *stash);
+struct ptree_node *ptree_link_own(struct ptree_node **link,
+				  struct ptree_node *parent, unsigned int level,
+				  struct ptree_stash *stash);
 void ptree_trim(struct ptree *tree);
+int ptree_grow(struct ptree *tree, u64 index, unsigned int top,
+	       struct ptree_stash *stash);
+void ptree_path_prune(struct ptree *tree, struct ptree_node *const *path,
+		      unsigned int level, u64 index);
 
 #endif /* COWVMO_PAGE_TREE_INTERNAL_H */

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The persistent page tree: ranges and clones.
+ * The persistent page tree: ranges, grafts and clones.
  *
- * A range is removed in two steps. The first makes the nodes exclusive that
- * the range covers in part, at most one path for each of its two ends; it may
- * run out of memory, and leaves the same content. The second cuts everything
- * off those nodes that the range covers whole, and cannot fail. What was cut
- * off is freed later and elsewhere, so neither depends on the width of the
- * range or on what was in it.
+ * The content of a range is replaced in two steps: by nothing, or by what
+ * another tree has there. The first makes the nodes exclusive that the range
+ * covers in part, at most one path for each of its two ends; it may run out of
+ * memory, and leaves the same content. The second exchanges everything below
+ * those nodes that the range covers whole, and cannot fail. What was cut off is
+ * freed later and elsewhere, so neither depends on the width of the range or on
+ * what was in it.
  *
- * Only nodes with something to remove are touched: both ends are first moved
+ * Only nodes with something to replace are touched: both ends are first moved
  * inwards to the outermost pages of the range.
  *
  * A clone is one more count on the lowest node that covers its content,
@@ -251,98 +252,207 @@ void ptree_clear(struct ptree *tree, struct ptree_dead *dead)
 }
 
 /*
- * Removing a range
+ * Replacing a range
  */
 
-/* Whether [first, last] covers the whole node of @level around @at. */
-static bool node_covered(u64 at, unsigned int level, u64 first, u64 last)
+/**
+ * struct range_edge - the nodes around one end of a range
+ * @at: outermost page of the range at that end
+ * @path: the nodes around it that the range covers in part, by level
+ * @source: for each of them what the other tree has in its place, or NULL
+ * @pages: by how many pages the node dealt with last has grown
+ */
+struct range_edge {
+	u64 at;
+	struct ptree_node *path[PTREE_MAX_LEVELS];
+	struct ptree_node *source[PTREE_MAX_LEVELS];
+	u64 pages;
+};
+
+/**
+ * struct range_change - a range that is to get other content
+ * @tree: the tree that changes
+ * @source: the tree that has the new content; an empty one has holes
+ * @first: first slot of the range
+ * @last: last slot of the range
+ * @low: its lower end
+ * @high: its upper end
+ * @dead: receives the old content
+ */
+struct range_change {
+	struct ptree *tree;
+	struct ptree source;
+	u64 first;
+	u64 last;
+	struct range_edge low;
+	struct range_edge high;
+	struct ptree_dead *dead;
+};
+
+/* Whether the range covers the whole node of @level around @at. */
+static bool node_covered(const struct range_change *change, u64 at,
+			 unsigned int level)
 {
 	u64 mask = ptree_span_mask(level);
 
 	/* The top level spans more than there are indexes. */
-	return first <= (at & ~mask) &&
-	       last >= min_t(u64, at | mask, PTREE_MAX_INDEX);
+	return change->first <= (at & ~mask) &&
+	       change->last >= min_t(u64, at | mask, PTREE_MAX_INDEX);
 }
 
-/* Own the nodes around the page at @at that the range covers in part. */
-static int edge_own(struct ptree *tree, u64 at, u64 first, u64 last,
+/* What the source has in the place of the root. */
+static struct ptree_node *source_at_root(const struct range_change *change)
+{
+	const struct ptree *tree = change->tree, *source = &change->source;
+	struct ptree_node *node = source->root;
+	unsigned int level;
+
+	if (!node)
+		return NULL;
+	if (source->level <= tree->level)
+		return ptree_covers(tree, source->prefix) ? node : NULL;
+	if (!ptree_covers(source, tree->prefix))
+		return NULL;
+	for (level = source->level; node && level > tree->level; level--)
+		node = node->child[ptree_offset(tree->prefix, level)];
+	return node;
+}
+
+/*
+ * Own the nodes around one end that the range covers in part, down to where
+ * both trees have the same node. Where only the source has something, nodes are
+ * created empty.
+ */
+static int edge_own(const struct range_change *change, struct range_edge *edge,
 		    struct ptree_stash *stash)
 {
-	struct ptree_node *node, **link = &tree->root;
-	unsigned int level = tree->level;
+	struct ptree_node *source = source_at_root(change), *node = NULL;
+	struct ptree_node **link = &change->tree->root;
+	unsigned int slot, level = change->tree->level;
 
-	while (!node_covered(at, level, first, last)) {
-		node = ptree_node_own(link, stash);
+	while (*link != source && !node_covered(change, edge->at, level)) {
+		node = ptree_link_own(link, node, level, stash);
 		if (!node)
 			return -ENOMEM;
+		edge->path[level] = node;
+		edge->source[level] = source;
 		if (!level)
 			break;
-		link = &node->child[ptree_offset(at, level)];
+		slot = ptree_offset(edge->at, level);
+		link = &node->child[slot];
+		source = ptree_child_at(&change->source, source, level, slot);
 		level--;
 	}
 	return 0;
 }
 
-/* Empty all slots of @node that the range covers whole; returns the pages. */
-static u64 slots_cut(struct ptree_node *node, u64 start, u64 first, u64 last,
-		     struct ptree_dead *dead)
+/*
+ * Put @child, or nothing, into a slot of a node of @level, in which there is
+ * something else; returns by how many pages that is more.
+ */
+static inline u64 slot_replace(struct ptree_node *node, unsigned int level,
+			       unsigned int slot, struct ptree_node *child,
+			       struct ptree_dead *dead)
 {
-	unsigned int level = node->level, shift = ptree_shift(level);
-	u64 slot = 0, end = ptree_width(level), pages = 0;
+	struct ptree_node *old = node->child[slot];
+	u64 pages = 0;
 
-	if (first > start)
-		slot = (first - start + (1ULL << shift) - 1) >> shift;
-	if (last < (start | ptree_span_mask(level)))
-		end = (last - start + 1) >> shift;
-	for (; slot < end; slot++) {
-		if (!node->child[slot])
-			continue;
-		if (level) {
-			pages += node->child[slot]->pages;
-			dead_add_node(dead, node->child[slot]);
-		} else {
-			pages++;
-			dead_add_desc(dead, node->desc[slot]);
-		}
+	if (old) {
 		ptree_slot_cleared(node, slot);
+		if (level) {
+			pages -= old->pages;
+			dead_add_node(dead, old);
+		} else {
+			pages--;
+			dead_add_desc(dead, (struct ptree_desc *)old);
+		}
+	}
+	if (child) {
+		pages += level ? child->pages : 1;
+		/* Descriptors alike: both begin with their count. */
+		atomic_inc(&child->refs);
+		node->child[slot] = child;
+		node->nr++;
 	}
 	return pages;
 }
 
-/*
- * Remove [first, last] from the nodes around @at that it covers in part, from
- * the bottom up, and those nodes that become empty.
- */
-static void edge_cut(struct ptree *tree, u64 at, u64 first, u64 last,
-		     struct ptree_dead *dead)
+/* All slots of a node that the range covers whole. */
+static u64 slots_replace(const struct range_change *change,
+			 struct ptree_node *node,
+			 const struct ptree_node *source, u64 start)
 {
-	struct ptree_node *path[PTREE_MAX_LEVELS + 1], *node = tree->root;
-	unsigned int slot, level = tree->level;
-	u64 pages = 0;
+	unsigned int level = node->level, shift = ptree_shift(level);
+	u64 slot = 0, end = ptree_width(level), pages = 0;
+	struct ptree_node *child;
 
-	path[level + 1] = NULL;
-	while (node && !node_covered(at, level, first, last)) {
-		path[level] = node;
-		if (!level--)
-			break;
-		node = node->child[ptree_offset(at, level + 1)];
+	if (change->first > start)
+		slot = (change->first - start + (1ULL << shift) - 1) >> shift;
+	if (change->last < (start | ptree_span_mask(level)))
+		end = (change->last - start + 1) >> shift;
+	for (; slot < end; slot++) {
+		child = ptree_child_at(&change->source, source, level, slot);
+		if (node->child[slot] != child)
+			pages += slot_replace(node, level, slot, child,
+					      change->dead);
 	}
-	while (++level <= tree->level) {
-		node = path[level];
-		pages += slots_cut(node, at & ~ptree_span_mask(level), first,
-				   last, dead);
-		node->pages -= pages;
-		slot = ptree_offset(at, level + 1);
-		if (!node->nr) {
-			if (path[level + 1])
-				ptree_slot_cleared(path[level + 1], slot);
-			else
-				tree->root = NULL;
-			ptree_node_free(node);
-		} else if (!node->marks && path[level + 1]) {
-			path[level + 1]->marks &= ~BIT_ULL(slot);
+	return pages;
+}
+
+/* A child has been dealt with: is it empty, has it marks? */
+static void child_settle(struct ptree_node *node, unsigned int slot)
+{
+	struct ptree_node *child = node->child[slot];
+
+	if (!child)
+		return;
+	if (!child->nr) {
+		ptree_node_free(child);
+		ptree_slot_cleared(node, slot);
+	} else if (!child->marks) {
+		node->marks &= ~BIT_ULL(slot);
+	}
+}
+
+/* Both ends may be in the same node; only one replaces its slots then. */
+static void edge_replace(const struct range_change *change,
+			 struct range_edge *edge, unsigned int level,
+			 bool slots)
+{
+	struct ptree_node *node = edge->path[level];
+
+	if (!node)
+		return;
+	if (slots)
+		edge->pages += slots_replace(change, node, edge->source[level],
+					     edge->at & ~ptree_span_mask(level));
+	if (level)
+		child_settle(node, ptree_offset(edge->at, level));
+	node->pages += edge->pages;
+}
+
+/* Both ends are prepared: replace the content from the bottom up. */
+static void change_commit(struct range_change *change)
+{
+	struct range_edge *low = &change->low, *high = &change->high;
+	struct ptree *tree = change->tree;
+	unsigned int level;
+	bool same;
+
+	for (level = 0; level <= tree->level; level++) {
+		same = low->path[level] == high->path[level];
+		edge_replace(change, low, level, true);
+		edge_replace(change, high, level, !same);
+		if (same) {
+			low->pages += high->pages;
+			high->pages = 0;
 		}
 	}
+	if (!tree->root->nr) {
+		ptree_node_free(tree->root);
+		tree->root = NULL;
+	}
+	ptree_trim(tree);
 }
 
 /**
@@ -360,23 +470,160 @@ static void edge_cut(struct ptree *tree, u64 at, u64 first, u64 last,
 int ptree_erase(struct ptree *tree, u64 first, u64 last,
 		struct ptree_stash *stash, struct ptree_dead *dead)
 {
-	u64 low, high;
+	struct range_change change = {
+		.tree = tree,
+		.first = first,
+		.last = min_t(u64, last, PTREE_MAX_INDEX),
+		.dead = dead,
+	};
 
-	last = min_t(u64, last, PTREE_MAX_INDEX);
-	if (!ptree_next_data(tree, first, last, &low) ||
-	    !prev_data(tree, low, last, &high))
+	if (!ptree_next_data(tree, first, change.last, &change.low.at) ||
+	    !prev_data(tree, first, change.last, &change.high.at))
 		return 0;
-	if (node_covered(tree->prefix, tree->level, first, last)) {
+	if (node_covered(&change, tree->prefix, tree->level)) {
 		ptree_clear(tree, dead);
 		return 0;
 	}
-	if (edge_own(tree, low, first, last, stash) ||
-	    edge_own(tree, high, first, last, stash))
+	if (edge_own(&change, &change.low, stash) ||
+	    edge_own(&change, &change.high, stash))
 		return -ENOMEM;
-	edge_cut(tree, low, first, last, dead);
-	edge_cut(tree, high, first, last, dead);
-	ptree_trim(tree);
+	change_commit(&change);
 	return 0;
+}
+
+/*
+ * Grafting
+ */
+
+/* Whether [first, last] has all the content of a tree that is not empty. */
+static bool has_all(const struct ptree *tree, u64 first, u64 last)
+{
+	u64 found;
+
+	if (first > tree->prefix && ptree_next_data(tree, 0, first - 1, &found))
+		return false;
+	return last >= (tree->prefix | ptree_span_mask(tree->level)) ||
+	       !ptree_next_data(tree, last + 1, PTREE_MAX_INDEX, &found);
+}
+
+/*
+ * The source may be lower than a slot that it is to go into: give it the height
+ * it needs there.
+ */
+static int source_fit(struct range_change *change, struct ptree_stash *stash)
+{
+	struct ptree *source = &change->source;
+	unsigned int level;
+
+	for (level = change->tree->level; level > source->level; level--) {
+		if (node_covered(change, source->prefix, level - 1))
+			return ptree_grow(source, source->prefix, level - 1,
+					  stash);
+	}
+	return 0;
+}
+
+/* Make room for all that will be there; the content stays as it is. */
+static int graft_prepare(struct range_change *change, struct ptree_stash *stash)
+{
+	if (ptree_grow(change->tree, change->low.at, 0, stash) ||
+	    ptree_grow(change->tree, change->high.at, 0, stash) ||
+	    source_fit(change, stash) ||
+	    edge_own(change, &change->low, stash) ||
+	    edge_own(change, &change->high, stash))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Remove the empty nodes that were created around one end. */
+static void edge_undo(struct ptree *tree, u64 at)
+{
+	struct ptree_node *path[PTREE_MAX_LEVELS], *node = tree->root;
+	unsigned int level = tree->level;
+
+	if (!ptree_covers(tree, at))
+		return;
+	path[level] = node;
+	while (level) {
+		node = node->child[ptree_offset(at, level)];
+		if (!node)
+			break;
+		path[--level] = node;
+	}
+	ptree_path_prune(tree, path, level, at);
+}
+
+/* Some of the old content stays, and there is new content. */
+static int graft_part(struct range_change *change, struct ptree_stash *stash)
+{
+	struct ptree_dead ours = {};
+	int err;
+
+	atomic_inc(&change->source.root->refs);
+	err = graft_prepare(change, stash);
+	if (!err) {
+		change_commit(change);
+	} else {
+		edge_undo(change->tree, change->low.at);
+		edge_undo(change->tree, change->high.at);
+		ptree_trim(change->tree);
+	}
+	/* Only what the source has grown by can be at its last count. */
+	ptree_clear(&change->source, &ours);
+	while (dead_free_one(&ours))
+		;
+	return err;
+}
+
+/**
+ * ptree_graft() - replace the content of a range by that of another tree
+ * @to: the tree that changes
+ * @from: the tree that has the content, at the same indexes
+ * @first: first slot of the range
+ * @last: last slot of the range
+ * @stash: used when memory is not to be had at once; may be NULL
+ * @dead: receives what only @to reached
+ *
+ * What the range covers whole is shared, what it covers in part is copied; the
+ * content of @from does not change. The marks of the range must be gone from
+ * @from, as for ptree_clone(). Those of @to go with its content.
+ *
+ * Context: The owners of both trees, which are not the same, exclude everybody
+ * else from them. Takes time in proportion to the height of the trees.
+ * Return: 0 or -ENOMEM, and then the content is as it was.
+ */
+int ptree_graft(struct ptree *to, struct ptree *from, u64 first, u64 last,
+		struct ptree_stash *stash, struct ptree_dead *dead)
+{
+	struct range_change change = {
+		.tree = to,
+		.source = *from,
+		.first = first,
+		.last = min_t(u64, last, PTREE_MAX_INDEX),
+		.dead = dead,
+	};
+	struct ptree whole;
+	u64 at;
+	int err;
+
+	last = change.last;
+	if (!ptree_next_data(from, first, last, &change.low.at))
+		return ptree_erase(to, first, last, stash, dead);
+	if (!to->root || has_all(to, first, last)) {
+		err = ptree_clone(from, first, last, stash, &whole);
+		if (err)
+			return err;
+		ptree_clear(to, dead);
+		*to = whole;
+		return 0;
+	}
+	prev_data(from, first, last, &change.high.at);
+	if (ptree_next_data(to, first, last, &at)) {
+		change.low.at = min(change.low.at, at);
+		prev_data(to, first, last, &at);
+		change.high.at = max(change.high.at, at);
+	}
+	return graft_part(&change, stash);
 }
 
 /*
@@ -401,17 +648,6 @@ static int clone_clip(struct ptree *clone, u64 first, u64 last,
 	while (dead_free_one(&dead))
 		;
 	return err;
-}
-
-/* Whether [first, last] has all the content of a tree that is not empty. */
-static bool has_all(const struct ptree *tree, u64 first, u64 last)
-{
-	u64 found;
-
-	if (first > tree->prefix && ptree_next_data(tree, 0, first - 1, &found))
-		return false;
-	return last >= (tree->prefix | ptree_span_mask(tree->level)) ||
-	       !ptree_next_data(tree, last + 1, PTREE_MAX_INDEX, &found);
 }
 
 /**

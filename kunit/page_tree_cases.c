@@ -318,6 +318,7 @@ static const struct test_case *const test_groups[] = {
 	range_cases,
 	view_cases,
 	diff_cases,
+	graft_cases,
 };
 
 const struct test_case *test_case_next(const struct test_case *prev)

@@ -87,5 +87,6 @@ extern const struct test_case slot_cases[];
 extern const struct test_case range_cases[];
 extern const struct test_case view_cases[];
 extern const struct test_case diff_cases[];
+extern const struct test_case graft_cases[];
 
 #endif /* PAGE_TREE_CASES_H */

@@ -73,13 +73,14 @@ static void page_tree_model(struct kunit *kunit)
 
 	model_run(&test, layout - model_layouts, seed, steps, &did);
 	kunit_info(kunit,
-		   "seed %lu, %lu steps: %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept",
+		   "seed %lu, %lu steps: %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept, %lu grafted",
 		   seed, steps, did.in_place, did.forked, did.fresh, did.failed,
-		   did.kept);
+		   did.kept, did.grafted);
 	/* A run that never got there has tested nothing. */
 	if (steps >= 100)
 		KUNIT_EXPECT_TRUE(kunit,
-				  did.in_place && did.forked && did.fresh);
+				  did.in_place && did.forked && did.fresh &&
+				  did.grafted);
 	check_nothing_left(kunit);
 }
 

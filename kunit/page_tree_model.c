@@ -2,7 +2,8 @@
 /*
  * The model test: random steps over a family of trees, and the same steps on
  * flat arrays. After each step everything that can be seen of the trees is
- * compared, and everything inside is checked.
+ * compared, and everything inside is checked. Steps that take one tree are
+ * here, those that take two in page_tree_model_two.c.
  *
  * The arrays are indexed by slot; a layout says which tree index a slot has.
  * Slots are in the order of their indexes, so a range of slots is a range of
@@ -284,7 +285,7 @@ static void step_erase(struct model *m, unsigned int who)
 		model_see(m, who, low, NO_PAGE);
 }
 
-static void step_clear(struct model *m, unsigned int who)
+void model_clear(struct model *m, unsigned int who)
 {
 	struct ptree_dead dead = {};
 	unsigned int slot;
@@ -378,7 +379,7 @@ static void step_clone(struct model *m, unsigned int who)
 		CHECK(m->test, !clone.root && !clone.prefix && !clone.level);
 		return;
 	}
-	step_clear(m, to);
+	model_clear(m, to);
 	m->tree[to] = clone;
 	for (slot = low; slot <= high; slot++)
 		model_see(m, to, slot, m->page[who][slot]);
@@ -411,10 +412,12 @@ static void step(struct model *m)
 		step_touch(m, who);
 	else if (what < 75)
 		step_erase(m, who);
-	else if (what < 96)
+	else if (what < 87)
 		step_clone(m, who);
+	else if (what < 96)
+		model_step_graft(m, who);
 	else if (what < 97)
-		step_clear(m, who);
+		model_clear(m, who);
 	else
 		step_stash(m);
 }
@@ -467,7 +470,7 @@ void model_run(struct ptree_test *test, unsigned int layout, u64 seed,
 			break;
 	}
 	for (who = 0; who < MEMBERS; who++)
-		step_clear(m, who);
+		model_clear(m, who);
 	CHECK(test, !atomic_long_read(&ptree_nr_nodes));
 	CHECK(test, !atomic_long_read(&ptree_nr_descs));
 	CHECK(test, !test_pages_live());

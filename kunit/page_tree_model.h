@@ -104,6 +104,11 @@ void model_inject_end(struct model *m, struct ptree_stash *stash, int err,
 void model_range(struct model *m, unsigned int *low, unsigned int *high,
 		 u64 *first, u64 *last);
 
+void model_clear(struct model *m, unsigned int who);
+
+/* page_tree_model_two.c */
+void model_step_graft(struct model *m, unsigned int who);
+
 /* page_tree_model_check.c */
 void model_check(struct model *m);
 

@@ -63,6 +63,7 @@ const struct test_case *test_case_next(const struct test_case *prev);
  * @fresh: writes to a hole
  * @failed: operations that failed for an injected reason
  * @kept: marks that stayed at a clone
+ * @grafted: pages that one tree got from another
  */
 struct model_result {
 	unsigned long in_place;
@@ -70,6 +71,7 @@ struct model_result {
 	unsigned long fresh;
 	unsigned long failed;
 	unsigned long kept;
+	unsigned long grafted;
 };
 
 extern const char *const model_layouts[];

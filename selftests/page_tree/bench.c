@@ -184,6 +184,24 @@ noinline void clone_part(struct ptree *tree, u64 pages, struct ptree *clone)
 		abort();
 }
 
+noinline void graft_part(struct ptree *to, struct ptree *from, u64 pages)
+{
+	struct ptree_dead dead = {};
+
+	if (ptree_graft(to, from, pages / 3, pages / 3 * 2, NULL, &dead))
+		abort();
+	ptree_reap(&dead);
+}
+
+noinline void erase_part(struct ptree *tree, u64 pages)
+{
+	struct ptree_dead dead = {};
+
+	if (ptree_erase(tree, pages / 3, pages / 3 * 2, NULL, &dead))
+		abort();
+	ptree_reap(&dead);
+}
+
 noinline void drop_unwritten(struct ptree *tree)
 {
 	struct ptree_dead dead = {};
@@ -232,6 +250,21 @@ static void first_writes(struct ptree *tree, u64 pages)
 	drop_all(&clone);
 }
 
+/* Part of a clone goes, and comes back. */
+static void ranges(struct ptree *tree, u64 pages)
+{
+	struct ptree clone;
+	unsigned int i;
+
+	clear_all_marks(tree);
+	for (i = 0; i < CLONES; i++) {
+		clone_whole(tree, pages, &clone);
+		erase_part(&clone, pages);
+		graft_part(&clone, tree, pages);
+		drop_unwritten(&clone);
+	}
+}
+
 static void marks(struct ptree *tree, u64 pages)
 {
 	u64 i;
@@ -270,9 +303,11 @@ static void print_counts(u64 pages)
 		{ "diff_sparse", pages / 100, "page" },
 		{ "diff_dense", pages, "page" },
 		{ "diff_empty", 1, "tree" },
-		{ "clone_whole", 2 * CLONES + 2, "clone" },
+		{ "clone_whole", 3 * CLONES + 2, "clone" },
 		{ "clone_part", CLONES, "clone" },
-		{ "drop_unwritten", 2 * CLONES, "tree" },
+		{ "erase_part", CLONES, "range" },
+		{ "graft_part", CLONES, "range" },
+		{ "drop_unwritten", 3 * CLONES, "tree" },
 	};
 	unsigned int i;
 
@@ -300,6 +335,7 @@ int main(int argc, char **argv)
 	first_writes(&tree, pages);
 	marks(&tree, pages);
 	clear_all_marks(&tree);
+	ranges(&tree, pages);
 	for (i = 0; i < CLONES; i++) {
 		clone_whole(&tree, pages, &clone);
 		drop_unwritten(&clone);

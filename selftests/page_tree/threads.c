@@ -197,6 +197,40 @@ static void work_clone(struct worker *w, unsigned int who)
 		w->value[to][low] = w->value[who][low];
 }
 
+static void work_graft(struct worker *w, unsigned int who)
+{
+	unsigned int to = (who + 1 + rnd(w, MEMBERS - 1)) % MEMBERS;
+	unsigned int low = rnd(w, SLOTS), high = low + rnd(w, SLOTS - low);
+	u64 first = slot_index(low), last = slot_index(high);
+	struct ptree_dead dead = {};
+
+	ptree_clear_marks(&w->tree[who], first, last, NULL, NULL, NULL);
+	if (ptree_graft(&w->tree[to], &w->tree[who], first, last, NULL, &dead))
+		abort();
+	ptree_reap(&dead);
+	for (; low <= high; low++)
+		w->value[to][low] = w->value[who][low];
+}
+
+static bool count_slots(u64 first, u64 last, void *arg)
+{
+	unsigned int *slots = arg;
+
+	*slots += last - first + 1;
+	return true;
+}
+
+static void work_diff(struct worker *w, unsigned int who)
+{
+	unsigned int slot, slots = 0, with = rnd(w, MEMBERS);
+
+	ptree_diff(&w->tree[who], &w->tree[with], 0, ~0ULL, count_slots,
+		   &slots);
+	for (slot = 0; slot < SLOTS; slot++)
+		slots -= w->value[who][slot] != w->value[with][slot];
+	w->wrong += slots != 0;
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -211,8 +245,12 @@ static void *work(void *arg)
 			work_read(w, who);
 		else if (what < 80)
 			work_erase(w, who);
-		else if (what < 95)
+		else if (what < 88)
 			work_clone(w, who);
+		else if (what < 95)
+			work_graft(w, who);
+		else if (what < 98)
+			work_diff(w, who);
 		else
 			w->wrong += ptree_private(&w->tree[who]) >
 				    ptree_populated(&w->tree[who]);
