@@ -298,6 +298,12 @@ int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
 extern const struct file_operations cowvmo_file_fops;
 extern const struct inode_operations cowvmo_inode_ops;
 struct file *cowvmo_map_file(struct cowvmo *vmo, bool writable);
+int cowvmo_extend(struct cowvmo *vmo, u64 end);
+
+/* reflink.c */
+loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
+			       struct file *out, loff_t pos_out, loff_t len,
+			       unsigned int flags);
 
 /* ioctl.c */
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,

@@ -262,8 +262,16 @@ static loff_t cowvmo_llseek(struct file *file, loff_t offset, int whence)
 	return ret;
 }
 
-/* Moves the end of file out to @end, if it is not there yet. */
-static int extend_to(struct cowvmo *vmo, u64 end)
+/**
+ * cowvmo_extend() - move the end of file out, if it is not there yet
+ * @vmo: any VMO
+ * @end: where it shall be at least, in bytes
+ *
+ * Context: may sleep; the caller holds the lock of vmo_stream_inode().
+ * Return: 0; -ENOSPC: beyond a size that cannot change; -EFBIG, -EPERM,
+ * -ENOMEM, -EINTR.
+ */
+int cowvmo_extend(struct cowvmo *vmo, u64 end)
 {
 	struct cowvmo *store = vmo->store;
 	int err;
@@ -317,7 +325,7 @@ static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
 	int err = 0;
 
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
-		err = extend_to(vmo, end);
+		err = cowvmo_extend(vmo, end);
 	if (err)
 		return err;
 	if (mode & ~FALLOC_FL_KEEP_SIZE)
@@ -485,6 +493,7 @@ const struct file_operations cowvmo_file_fops = {
 	.write_iter	= cowvmo_write_iter,
 	.splice_read	= cowvmo_splice_read,
 	.splice_write	= iter_file_splice_write,
+	.remap_file_range = cowvmo_remap_file_range,
 	.llseek		= cowvmo_llseek,
 	.poll		= cowvmo_poll,
 	.fallocate	= cowvmo_fallocate,
