@@ -235,21 +235,32 @@ struct cowvmo *cowvmo_alloc(void)
  * cowvmo_show() - have a new VMO show another's content
  * @vmo: the new VMO, a slice or reference
  * @store: the VMO that has the content; @vmo holds it from now on
- *
- * Mappings of both are found in one place, by page numbers of @store.
  */
 void cowvmo_show(struct cowvmo *vmo, struct cowvmo *store)
 {
 	ihold(&store->inode);
 	vmo->store = store;
-	vmo->inode.i_mapping = store->inode.i_mapping;
+}
+
+/*
+ * Where the mappings of a file are kept: in one place for all that show the
+ * same content, by page numbers of the store. The VFS takes the inode behind
+ * it for the one that has the end of file. A slice has another, so its own
+ * files keep its own address space: what is mapped is a file made for that.
+ */
+static struct address_space *mapping_of(struct cowvmo *vmo, bool writable,
+					bool mapped)
+{
+	if (vmo_is_slice(vmo) && !mapped)
+		return &vmo->inode.i_data;
+	return writable ? &vmo->store->inode.i_data : ro_mapping(vmo->store);
 }
 
 /**
  * cowvmo_open_file() - one more file of a VMO
  * @vmo: the VMO; the file takes a reference of its own
  * @writable: false: nothing reached through this file can ever be written
- * @fops: NULL: those of every VMO's file
+ * @fops: of a file behind a slice's mapping; NULL: those of every VMO's file
  *
  * i_fop stays unset, so that no path through /proc opens the inode anew with
  * other rights. FMODE_ATOMIC_POS stays unset, as it does for a memfd.
@@ -260,17 +271,15 @@ void cowvmo_show(struct cowvmo *vmo, struct cowvmo *store)
 struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
 			      const struct file_operations *fops)
 {
-	struct address_space *mapping = NULL;
+	struct address_space *mapping;
 	struct file *file;
 	int err;
 
 	if (cowvmo_should_fail())
 		return ERR_PTR(-ENOMEM);
-	if (!writable) {
-		mapping = ro_mapping(vmo->store);
-		if (!mapping)
-			return ERR_PTR(-ENOMEM);
-	}
+	mapping = mapping_of(vmo, writable, fops);
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
 	err = cowvmo_pin();
 	if (err)
 		return ERR_PTR(err);
@@ -287,8 +296,7 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
 	}
 	atomic_inc(&vmo->users);
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	if (mapping)
-		file->f_mapping = mapping;
+	file->f_mapping = mapping;
 	return file;
 }
 
