@@ -143,8 +143,7 @@ static inline bool above_root(const struct ptree_node *node, unsigned int level)
 
 /*
  * From *@at on, which is in the interior place of @level, go to the first child
- * that is not the same in both trees. Returns false if there is none, or none
- * within the range.
+ * that is not the same in both trees. Returns false if there is none.
  */
 static bool diff_down(struct diff_walk *walk, u64 *at, unsigned int level)
 {
@@ -162,7 +161,7 @@ static bool diff_down(struct diff_walk *walk, u64 *at, unsigned int level)
 	*at = max(*at, start + ((u64)slot << ptree_shift(level)));
 	walk->node_a[level - 1] = child_a;
 	walk->node_b[level - 1] = child_b;
-	return slot < width && *at <= walk->last;
+	return slot < width;
 }
 
 /*

@@ -300,21 +300,18 @@ static bool node_covered(const struct range_change *change, u64 at,
 	       change->last >= min_t(u64, at | mask, PTREE_MAX_INDEX);
 }
 
-/* What the source has in the place of the root. */
+/*
+ * What the source has in the place of the root, or its own root if that is
+ * lower. If it has anything then also in the range, which the root covers: the
+ * higher of the two covers the other.
+ */
 static struct ptree_node *source_at_root(const struct range_change *change)
 {
-	const struct ptree *tree = change->tree, *source = &change->source;
-	struct ptree_node *node = source->root;
-	unsigned int level;
+	struct ptree_node *node = change->source.root;
+	unsigned int level = change->source.level;
 
-	if (!node)
-		return NULL;
-	if (source->level <= tree->level)
-		return ptree_covers(tree, source->prefix) ? node : NULL;
-	if (!ptree_covers(source, tree->prefix))
-		return NULL;
-	for (level = source->level; node && level > tree->level; level--)
-		node = node->child[ptree_offset(tree->prefix, level)];
+	for (; level > change->tree->level; level--)
+		node = node->child[ptree_offset(change->tree->prefix, level)];
 	return node;
 }
 
