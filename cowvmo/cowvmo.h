@@ -262,8 +262,8 @@ struct cow_share {
 int cowvmo_fs_init(const struct file_operations *fops,
 		   const struct inode_operations *iops);
 void cowvmo_fs_exit(void);
-int cowvmo_pin(void);
-void cowvmo_unpin(void);
+int cowvmo_fs_get(void);
+void cowvmo_fs_put(void);
 struct cowvmo *cowvmo_alloc(void);
 void cowvmo_show(struct cowvmo *vmo, struct cowvmo *store);
 struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,

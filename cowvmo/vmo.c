@@ -13,8 +13,8 @@
 #include "trace.h"
 
 /*
- * Hands a new VMO over to its first file. The file system stays pinned by the
- * caller until the inode is owned by the file, or gone.
+ * Hands a new VMO over to its first file. The caller keeps the file system
+ * mounted until the inode is owned by the file, or gone.
  */
 static struct file *vmo_publish(struct cowvmo *vmo, bool writable)
 {
@@ -30,7 +30,7 @@ static void vmo_set_geometry(struct cowvmo *vmo, u64 size)
 	i_size_write(&vmo->inode, size);
 }
 
-static struct file *vmo_create_pinned(u64 size, u32 flags, const char *name)
+static struct file *vmo_create_mounted(u64 size, u32 flags, const char *name)
 {
 	struct cowvmo *vmo;
 	int err;
@@ -65,12 +65,12 @@ static struct file *vmo_create_pinned(u64 size, u32 flags, const char *name)
 struct file *cowvmo_create(u64 size, u32 flags, const char *name)
 {
 	struct file *file;
-	int err = cowvmo_pin();
+	int err = cowvmo_fs_get();
 
 	if (err)
 		return ERR_PTR(err);
-	file = vmo_create_pinned(size, flags, name);
-	cowvmo_unpin();
+	file = vmo_create_mounted(size, flags, name);
+	cowvmo_fs_put();
 	return file;
 }
 
@@ -147,8 +147,8 @@ static struct file *begin_child(struct cowvmo *child, struct file *from,
 	}
 }
 
-static struct file *vmo_create_child_pinned(struct file *from,
-					    const struct cowvmo_create_child *args)
+static struct file *vmo_create_child_mounted(struct file *from,
+					     const struct cowvmo_create_child *args)
 {
 	struct cowvmo *parent = file_to_vmo(from);
 	struct cowvmo *child;
@@ -192,12 +192,12 @@ struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args)
 {
 	struct file *file;
-	int err = cowvmo_pin();
+	int err = cowvmo_fs_get();
 
 	if (err)
 		return ERR_PTR(err);
-	file = vmo_create_child_pinned(parent, args);
-	cowvmo_unpin();
+	file = vmo_create_child_mounted(parent, args);
+	cowvmo_fs_put();
 	return file;
 }
 

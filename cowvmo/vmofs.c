@@ -3,10 +3,10 @@
  * The pseudo file system that VMOs live in: inodes and files.
  *
  * A VMO is its inode. It is seen until nobody uses it any more: no file, no
- * mapping, no slice of it. Its content stays as long as the inode, which slices
- * and references hold as well. Each file holds a reference to the module,
- * which the VFS drops with the file, and a pin on the file system, whose type
- * keeps the module in place until the last inode has been evicted.
+ * mapping, no slice or pin of it. Its content stays as long as the inode, which
+ * slices, references and pins hold as well. Each file holds a reference to the
+ * module, which the VFS drops with the file, and keeps the file system mounted,
+ * whose type keeps the module in place until the last inode has been evicted.
  */
 #include <linux/file.h>
 #include <linux/module.h>
@@ -147,20 +147,20 @@ static struct file_system_type cowvmo_fs = {
 };
 
 /**
- * cowvmo_pin() - keep the file system mounted
+ * cowvmo_fs_get() - keep the file system mounted
  *
  * Context: may sleep.
  * Return: 0, or -ENOMEM when it could not be mounted.
  */
-int cowvmo_pin(void)
+int cowvmo_fs_get(void)
 {
 	return simple_pin_fs(&cowvmo_fs, &cowvmo_mnt, &cowvmo_mnt_count);
 }
 
 /**
- * cowvmo_unpin() - undo one cowvmo_pin()
+ * cowvmo_fs_put() - undo one cowvmo_fs_get()
  */
-void cowvmo_unpin(void)
+void cowvmo_fs_put(void)
 {
 	simple_release_fs(&cowvmo_mnt, &cowvmo_mnt_count);
 }
@@ -206,7 +206,7 @@ static struct address_space *ro_mapping(struct cowvmo *vmo)
 /**
  * cowvmo_alloc() - a VMO without content, size, family and file
  *
- * Context: may sleep; the caller has pinned the file system.
+ * Context: may sleep; the caller keeps the file system mounted.
  * Return: the VMO, to be released with iput() unless a file takes it over;
  * an ERR_PTR: -ENOMEM.
  */
@@ -280,7 +280,7 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
 	mapping = mapping_of(vmo, writable, fops);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
-	err = cowvmo_pin();
+	err = cowvmo_fs_get();
 	if (err)
 		return ERR_PTR(err);
 	__module_get(THIS_MODULE);
@@ -291,7 +291,7 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
 	if (IS_ERR(file)) {
 		iput(&vmo->inode);
 		module_put(THIS_MODULE);
-		cowvmo_unpin();
+		cowvmo_fs_put();
 		return file;
 	}
 	atomic_inc(&vmo->users);
@@ -338,7 +338,7 @@ void cowvmo_put_user(struct cowvmo *vmo)
 int cowvmo_release(struct inode *inode, struct file *file)
 {
 	cowvmo_put_user(inode_to_vmo(inode));
-	cowvmo_unpin();
+	cowvmo_fs_put();
 	return 0;
 }
 
