@@ -170,6 +170,15 @@ static inline u64 vmo_size(const struct cowvmo *vmo)
 	return vmo->nr_pages << PAGE_SHIFT;
 }
 
+/* Does a range lie within a store? Under its lock. */
+static inline int cow_check_range(const struct cowvmo *vmo, u64 offset,
+				  u64 length)
+{
+	u64 size = vmo_size(vmo);
+
+	return offset > size || length > size - offset ? -ERANGE : 0;
+}
+
 /*
  * Whose lock orders what uses or changes the end of file. Taken as it is where
  * the VFS holds no inode's lock, and inside that of a reference where it does.
@@ -316,20 +325,22 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
+void cow_clear(struct cowvmo *vmo);
+
+/* cut.c */
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives);
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 int cow_resize(struct cowvmo *vmo, u64 size);
 void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size);
 void cow_set_end(struct cowvmo *vmo, u64 size);
 int cow_set_stream_size(struct cowvmo *vmo, u64 size);
-int cow_seal(struct cowvmo *vmo);
-void cow_clear(struct cowvmo *vmo);
 
 /* snapshot.c */
 int cow_share(struct cowvmo *vmo, u64 first, u64 last,
 	      struct cow_share *share);
 int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 		 struct cowvmo *child);
+int cow_seal(struct cowvmo *vmo);
 
 /* pair.c */
 void cowvmo_lock_counts(struct cowvmo *a, struct cowvmo *b);

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every way to make content go away: DECOMMIT, ZERO, and new sizes.
+ *
+ * Pages are cut out of the mappings first, then out of the tree; what only
+ * this tree reached is chained up and freed after the lock has been dropped,
+ * under family->counts for reading, so that queries never see half of it gone.
+ * What cuts content off does so in full or not at all; only ZERO goes step by
+ * step, and tells how far it got.
+ *
+ * Locking: each function takes vmo->lock for writing unless its name ends in
+ * _locked. When memory cannot be had without waiting, the lock is dropped, the
+ * reserve filled, and everything looked up again.
+ */
+#include <linux/highmem.h>
+#include <linux/mm.h>
+
+#include "cowvmo.h"
+
+/* May content be changed at all? */
+static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
+{
+	int err = cow_check_range(vmo, offset, length);
+
+	lockdep_assert_held(&vmo->lock);
+	if (err || !length)
+		return err;
+	return vmo->sealed ? -EPERM : 0;
+}
+
+/*
+ * Cuts pages out of all mappings and out of the tree. In this order: once the
+ * counts are dropped, a relative may find a page to be its own and write to it
+ * in place. @even_cows as in cowvmo_unmap(), but only if all went well.
+ */
+static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
+			bool even_cows, struct cow_reserve *reserve,
+			struct ptree_dead *dead)
+{
+	int err = 0;
+
+	lockdep_assert_held_write(&vmo->lock);
+	cowvmo_unmap(vmo, first, last, false);
+	if (!first && last + 1 == vmo->nr_pages)
+		ptree_clear(&vmo->tree, dead);	/* takes no memory */
+	else
+		err = ptree_erase(&vmo->tree, vmo->base + first,
+				  vmo->base + last, &reserve->stash, dead);
+	if (!err && even_cows)
+		cowvmo_unmap(vmo, first, last, true);
+	return err;
+}
+
+/**
+ * struct cow_cut - what a function that cuts content off is asked
+ * @offset: first byte, or the new end
+ * @length: number of bytes, where it is a range
+ * @relatives: the VMO has living relatives
+ * @view: whose stream is meant, where it is about that
+ */
+struct cow_cut {
+	u64 offset;
+	u64 length;
+	bool relatives;
+	struct cowvmo *view;
+};
+
+typedef int (*cow_cut_fn)(struct cowvmo *vmo, const struct cow_cut *cut,
+			  struct cow_reserve *reserve,
+			  struct ptree_dead *dead);
+
+/* Has @fn do its work, which it does in full or not at all. */
+static int run_cut(struct cowvmo *vmo, const struct cow_cut *cut,
+		   cow_cut_fn fn)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	do {
+		down_write(&vmo->lock);
+		err = fn(vmo, cut, &reserve, &dead);
+		up_write(&vmo->lock);
+		if (err != -ENOMEM)
+			break;
+		err = cow_reserve_fill(&reserve);
+	} while (!err);
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/* The order of the checks is part of the ABI. */
+static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
+			   struct cow_reserve *reserve,
+			   struct ptree_dead *dead)
+{
+	int err = check_change(vmo, cut->offset, cut->length);
+
+	if (err || !cut->length)
+		return err;
+	if (cut->relatives)
+		return -EOPNOTSUPP;
+	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
+		return -EINVAL;
+	return erase_locked(vmo, cut->offset >> PAGE_SHIFT,
+			    (cut->offset + cut->length - 1) >> PAGE_SHIFT,
+			    false, reserve, dead);
+}
+
+/**
+ * cow_decommit() - free the memory of a range
+ * @vmo: the VMO
+ * @offset: first byte
+ * @length: number of bytes
+ * @relatives: the VMO has living relatives, so that it is refused
+ *
+ * Context: may sleep.
+ * Return: 0, -ERANGE, -EPERM, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
+ */
+int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
+{
+	const struct cow_cut cut = {
+		.offset = offset,
+		.length = length,
+		.relatives = relatives,
+	};
+
+	return run_cut(vmo, &cut, decommit_locked);
+}
+
+static bool reads_zero(struct page *page, unsigned int from, unsigned int to)
+{
+	void *addr = kmap_local_page(page);
+	bool zero = !memchr_inv(addr + from, 0, to - from);
+
+	kunmap_local(addr);
+	return zero;
+}
+
+/* Zeroes bytes [@from, @to) of a page. */
+static int zero_part_locked(struct cowvmo *vmo, u64 pgoff, unsigned int from,
+			    unsigned int to, struct cow_reserve *reserve)
+{
+	struct cow_write write = {};
+	struct ptree_desc *desc;
+	struct page *page;
+	bool zero;
+	int err;
+
+	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
+	if (!desc)
+		return 0;
+	page = cow_hold_page(desc);
+	zero = reads_zero(page, from, to);
+	put_page(page);
+	if (zero)
+		return 0;
+	err = cow_write_page(vmo, pgoff, &write, reserve);
+	if (!err)
+		zero_user_segment(write.page, from, to);
+	return err;
+}
+
+/*
+ * One step of zeroing [@pos, @end): up to the end of the first page if that
+ * is only a part of it, else all whole pages. Advances @pos.
+ */
+static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
+			    struct cow_reserve *reserve,
+			    struct ptree_dead *dead)
+{
+	unsigned int from = offset_in_page(*pos);
+	u64 pgoff = *pos >> PAGE_SHIFT;
+	u64 page_end = (pgoff + 1) << PAGE_SHIFT;
+	u64 next;
+	int err;
+
+	if (from || end < page_end) {
+		next = min(end, page_end);
+		err = zero_part_locked(vmo, pgoff, from,
+				       from + (next - *pos), reserve);
+	} else {
+		next = round_down(end, PAGE_SIZE);
+		err = erase_locked(vmo, pgoff, (next >> PAGE_SHIFT) - 1,
+				   false, reserve, dead);
+	}
+	if (!err)
+		*pos = next;
+	return err;
+}
+
+/* Zeroes [*@pos, @end) as far as the VMO reaches, and reports progress. */
+static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
+{
+	struct ptree_dead dead = {};
+	struct cow_reserve reserve;
+	int err = 0;
+
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	down_read(&vmo->family->counts);
+	while (!err && *pos < end) {
+		down_write(&vmo->lock);
+		if (*pos >= vmo_size(vmo))
+			*pos = end;
+		else if (vmo->sealed)
+			err = -EPERM;
+		else
+			err = zero_step_locked(vmo, pos,
+					       min(end, vmo_size(vmo)),
+					       &reserve, &dead);
+		up_write(&vmo->lock);
+		if (err == -ENOMEM)
+			err = cow_reserve_fill(&reserve);
+	}
+	ptree_reap(&dead);
+	up_read(&vmo->family->counts);
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
+/**
+ * cow_zero() - make a range read zero, free its whole pages
+ * @vmo: the VMO
+ * @offset: first byte
+ * @length: number of bytes
+ * @done: bytes of the range that are done, also after an error
+ *
+ * Context: may sleep.
+ * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
+ */
+int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
+{
+	u64 pos = offset;
+	int err;
+
+	*done = 0;
+	down_read(&vmo->lock);
+	err = check_change(vmo, offset, length);
+	up_read(&vmo->lock);
+	if (err || !length)
+		return err;
+	err = zero_range(vmo, &pos, offset + length);
+	*done = pos - offset;
+	return err;
+}
+
+static int check_new_size(const struct cowvmo *vmo, u64 size)
+{
+	u64 pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+
+	if (size > COWVMO_MAX_SIZE)
+		return -ERANGE;
+	if (vmo->base + pages > PTREE_MAX_INDEX)
+		return -EINVAL;
+	return 0;
+}
+
+/*
+ * Makes everything from byte @from to page @end read zero, or changes nothing:
+ * where a page must be copied and a range cut out, memory for both is there
+ * before either begins.
+ */
+static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
+			   bool even_cows, struct cow_reserve *reserve,
+			   struct ptree_dead *dead)
+{
+	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE);
+	unsigned int tail = offset_in_page(from);
+	struct cow_write write = {};
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	if (tail && ptree_lookup(&vmo->tree, vmo->base + first - 1)) {
+		if (!cow_reserve_is_full(reserve))
+			return -ENOMEM;
+		err = cow_write_page(vmo, first - 1, &write, reserve);
+		if (err)
+			return err;
+	}
+	if (first < end) {
+		err = erase_locked(vmo, first, end - 1, even_cows, reserve,
+				   dead);
+		if (err)
+			return err;
+	}
+	if (write.page)
+		zero_user_segment(write.page, tail, PAGE_SIZE);
+	return 0;
+}
+
+/**
+ * cow_set_end() - change where a VMO's stream ends
+ * @vmo: any VMO; a store and the references to it have one stream
+ * @size: the new stream size in bytes
+ *
+ * Context: the caller holds the store's lock for writing.
+ */
+void cow_set_end(struct cowvmo *vmo, u64 size)
+{
+	struct cowvmo *store = vmo->store, *reference;
+
+	lockdep_assert_held_write(&store->lock);
+	if (vmo_is_slice(vmo)) {
+		i_size_write(&vmo->inode, size);
+		return;
+	}
+	i_size_write(&store->inode, size);
+	list_for_each_entry(reference, &store->references, references)
+		i_size_write(&reference->inode, size);
+}
+
+static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
+			 struct cow_reserve *reserve, struct ptree_dead *dead)
+{
+	u64 size = cut->offset;
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	err = check_new_size(vmo, size);
+	if (err)
+		return err;
+	if (vmo->sealed)
+		return -EPERM;
+	if (size < vmo_size(vmo)) {
+		err = cut_from_locked(vmo, size, vmo->nr_pages, true, reserve,
+				      dead);
+		if (err)
+			return err;
+	}
+	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+	cow_set_end(vmo, size);
+	return 0;
+}
+
+static int set_stream_size_locked(struct cowvmo *vmo,
+				  const struct cow_cut *cut,
+				  struct cow_reserve *reserve,
+				  struct ptree_dead *dead)
+{
+	u64 size = cut->offset, old = i_size_read(&cut->view->inode);
+	u64 first = cut->view->view_first;
+	u64 nr_pages = vmo_sized(cut->view)->nr_pages;
+	int err;
+
+	lockdep_assert_held_write(&vmo->lock);
+	if (size > nr_pages << PAGE_SHIFT)
+		return -ERANGE;
+	if (size == old)
+		return 0;
+	if (vmo->sealed)
+		return -EPERM;
+	err = cut_from_locked(vmo, (first << PAGE_SHIFT) + min(old, size),
+			      first + nr_pages, false, reserve, dead);
+	if (err)
+		return err;
+	cow_set_end(cut->view, size);
+	return 0;
+}
+
+/**
+ * cow_resize() - change a VMO's size and stream size
+ * @vmo: a resizable VMO
+ * @size: new size in bytes
+ *
+ * Context: may sleep; the caller holds the inode's lock.
+ * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
+ * because of where its ancestors' ranges began; -EPERM: it is sealed;
+ * -ENOMEM, -EINTR, -EIO.
+ */
+int cow_resize(struct cowvmo *vmo, u64 size)
+{
+	const struct cow_cut cut = { .offset = size };
+
+	return run_cut(vmo, &cut, resize_locked);
+}
+
+/**
+ * cow_undo_grow() - go back to a smaller size
+ * @vmo: any VMO
+ * @nr_pages: the size before cow_resize(), in pages
+ * @stream_size: the stream size before, in bytes
+ *
+ * For who holds the inode's lock ever since: what has been added lies on paths
+ * of the store's own, and to cut that off takes no memory.
+ *
+ * Context: may sleep.
+ */
+void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
+{
+	struct cowvmo *store = vmo->store;
+	struct ptree_dead dead = {};
+	struct cow_reserve none;
+
+	cow_reserve_init(&none, 0);
+	down_read(&store->family->counts);
+	down_write(&store->lock);
+	if (!vmo_is_slice(vmo) && nr_pages < store->nr_pages) {
+		erase_locked(store, nr_pages, store->nr_pages - 1, true, &none,
+			     &dead);
+		store->nr_pages = nr_pages;
+	}
+	cow_set_end(vmo, stream_size);
+	up_write(&store->lock);
+	ptree_reap(&dead);
+	up_read(&store->family->counts);
+}
+
+/**
+ * cow_set_stream_size() - change where the stream ends
+ * @vmo: any VMO
+ * @size: new stream size in bytes, within the VMO's size
+ *
+ * Context: may sleep; the caller holds the lock of vmo_stream_inode().
+ * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
+ */
+int cow_set_stream_size(struct cowvmo *vmo, u64 size)
+{
+	const struct cow_cut cut = { .offset = size, .view = vmo };
+
+	return run_cut(vmo->store, &cut, set_stream_size_locked);
+}
