@@ -104,6 +104,11 @@ struct cowvmo_family {
  * @children: VMOs whose @parent this is, under family->lock
  * @sibling: in parent->children or in family->roots
  * @nr_children: length of @children
+ * @high: made of high priority, under family->lock
+ * @reasons: why it is: itself if @high, and each child with a reason; under
+ *	family->lock
+ * @high_views: of a store: VMOs with a reason that show it; changed under
+ *	family->lock
  * @ro_mapping: private and read-only mappings, made when there is the first
  *	such; the writable shared ones are in the inode's own. A walk that
  *	write-protects must not meet them
@@ -129,6 +134,9 @@ struct cowvmo {
 	u64 id;
 	pid_t owner;
 	unsigned int nr_children;
+	bool high;
+	unsigned int reasons;
+	unsigned int high_views;
 	char name[COWVMO_NAME_LEN];
 	struct cowvmo_family *family;
 	struct cowvmo *store;
@@ -302,6 +310,11 @@ bool cowvmo_is_attributed(struct cowvmo *vmo);
 void cowvmo_family_freeze(struct cowvmo_family *family);
 void cowvmo_family_thaw(struct cowvmo_family *family);
 int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
+
+/* priority.c */
+void cowvmo_set_priority(struct cowvmo *vmo, bool high);
+void cowvmo_priority_hide(struct cowvmo *vmo);
+bool cowvmo_is_high_priority(const struct cowvmo *store);
 
 /* file.c */
 extern const struct file_operations cowvmo_file_fops;

@@ -174,7 +174,8 @@ static const struct file_operations tree_fops = {
 
 /**
  * struct census - how often each node and descriptor of a family is named
- * @seen: object -> number of names found, as a value entry
+ * @seen: object -> number of names found, as a value entry; a store is named
+ *	by what shows it and has a high priority
  * @why: the first broken invariant, or NULL
  * @id: the VMO in which it was found
  * @vmo: the VMO at hand
@@ -254,6 +255,17 @@ static const struct ptree_visitor check_visitor = {
 	.desc = check_desc,
 };
 
+/* Why the VMO is of high priority. */
+static unsigned int count_reasons(const struct cowvmo *vmo)
+{
+	const struct cowvmo *child;
+	unsigned int reasons = vmo->high;
+
+	list_for_each_entry(child, &vmo->children, sibling)
+		reasons += !!child->reasons;
+	return reasons;
+}
+
 /* What one VMO says of its relatives, against what they say. */
 static void check_vmo_links(struct census *census, struct cowvmo_family *family,
 			    struct cowvmo *vmo)
@@ -275,6 +287,10 @@ static void check_vmo_links(struct census *census, struct cowvmo_family *family,
 	}
 	if (children != vmo->nr_children)
 		census_fail(census, "family: wrong number of children");
+	if (vmo->reasons != count_reasons(vmo))
+		census_fail(census, "family: wrong reasons for its priority");
+	if (vmo->reasons)
+		census_count(census, vmo->store);
 }
 
 static void check_links(struct census *census, struct cowvmo_family *family)
@@ -291,6 +307,8 @@ static void check_links(struct census *census, struct cowvmo_family *family)
 		if (vmo->store != vmo)
 			census_fail(census, "family: a member without content");
 		hidden += vmo->hidden;
+		if (vmo->high_views != census_of(census, vmo))
+			census_fail(census, "family: wrong number of high views");
 	}
 	if (members + hidden != family->nr_members)
 		census_fail(census, "family: wrong number of members");

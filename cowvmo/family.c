@@ -109,6 +109,7 @@ static void hide_locked(struct cowvmo *vmo)
 	if (vmo->hidden)
 		return;
 	vmo->hidden = true;
+	cowvmo_priority_hide(vmo);
 	list_for_each_entry(child, &vmo->children, sibling)
 		child->parent = parent;
 	list_splice_tail_init(&vmo->children,

@@ -26,6 +26,7 @@ union cowvmo_args {
 	struct cowvmo_compare compare;
 	struct cowvmo_seal seal;
 	struct cowvmo_open open;
+	struct cowvmo_set_priority set_priority;
 };
 
 /**
@@ -396,6 +397,19 @@ static long ioctl_open(struct file *file, union cowvmo_args *args)
 			    fd);
 }
 
+static long ioctl_set_priority(struct file *file, union cowvmo_args *args)
+{
+	switch (args->set_priority.priority) {
+	case COWVMO_PRIORITY_DEFAULT:
+	case COWVMO_PRIORITY_HIGH:
+		cowvmo_set_priority(file_to_vmo(file),
+				    args->set_priority.priority);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 static const struct cowvmo_ioctl_op device_ops[] = {
 	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
 		 false, true, ioctl_query),
@@ -424,6 +438,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 true, false, ioctl_seal),
 	IOCTL_OP(COWVMO_IOC_OPEN, cowvmo_open, flags,
 		 false, false, ioctl_open),
+	IOCTL_OP(COWVMO_IOC_SET_PRIORITY, cowvmo_set_priority, priority,
+		 true, false, ioctl_set_priority),
 };
 
 static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,

@@ -232,6 +232,8 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	mutex_lock(&family->lock);
 	info->out_parent_id = vmo->parent ? vmo->parent->id : 0;
 	info->out_num_children = vmo->nr_children;
+	if (cowvmo_is_high_priority(store))
+		info->out_flags |= COWVMO_INFO_HIGH_PRIORITY;
 	memcpy(info->out_name, vmo->name, sizeof(info->out_name));
 	mutex_unlock(&family->lock);
 

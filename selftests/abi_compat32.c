@@ -57,6 +57,8 @@ static const struct {
 	{ .cmd = COWVMO_IOC_COMPARE, .size = sizeof(struct cowvmo_compare) },
 	{ .cmd = COWVMO_IOC_SEAL, .size = sizeof(struct cowvmo_seal) },
 	{ .cmd = COWVMO_IOC_OPEN, .size = sizeof(struct cowvmo_open) },
+	{ .cmd = COWVMO_IOC_SET_PRIORITY,
+	  .size = sizeof(struct cowvmo_set_priority) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -190,6 +192,13 @@ TEST_F(compat, seal)
 	EXPECT_EQ(-EPERM, pat_fill(self->vmo, 0, 2));
 	EXPECT_EQ(0, pat_check(fd, 0, 1));
 	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(compat, set_priority)
+{
+	EXPECT_EQ(0, vmo_set_priority(self->vmo, COWVMO_PRIORITY_HIGH));
+	EXPECT_TRUE(vmo_flags(self->vmo) & COWVMO_INFO_HIGH_PRIORITY);
+	EXPECT_EQ(-EINVAL, vmo_set_priority(self->vmo, -1));
 }
 
 TEST_F(compat, mapping)

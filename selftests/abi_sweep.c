@@ -506,6 +506,34 @@ FIXTURE_VARIANT_ADD(abi, open) {
 		       COWVMO_OPEN_NO_WRITE } },
 };
 
+static void fill_priority(void *arg)
+{
+	*(struct cowvmo_set_priority *)arg = (struct cowvmo_set_priority) {
+		.priority = COWVMO_PRIORITY_HIGH,
+	};
+}
+
+static void check_priority(struct __test_metadata *_metadata, int vmo, int rc,
+			   const void *arg)
+{
+	struct cowvmo_get_info info;
+
+	(void)arg;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, vmo_info(vmo, &info, 0));
+	EXPECT_EQ(COWVMO_INFO_RESIZABLE | COWVMO_INFO_HIGH_PRIORITY,
+		  (int)info.out_flags);
+}
+
+FIXTURE_VARIANT_ADD(abi, set_priority) {
+	.cmd = COWVMO_IOC_SET_PRIORITY,
+	.size = sizeof(struct cowvmo_set_priority),
+	.writes = true,
+	.fill = fill_priority, .check = check_priority,
+	.members = { { offsetof(struct cowvmo_set_priority, priority), 4,
+		       COWVMO_PRIORITY_HIGH } },
+};
+
 /* The struct at @at, claiming to be @size bytes long */
 static void prepare(const FIXTURE_VARIANT(abi) * variant, unsigned char *at,
 		    __u32 size)
@@ -779,6 +807,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_GET_INFO), _IOC_NR(COWVMO_IOC_SET_NAME),
 	_IOC_NR(COWVMO_IOC_RESTORE), _IOC_NR(COWVMO_IOC_COMPARE),
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
+	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
 };
 
 static bool is_known(unsigned int nr)

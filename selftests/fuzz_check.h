@@ -53,7 +53,9 @@ static inline void f_check_identity(const struct model *m, unsigned int index)
 	f_want("GET_INFO", vmo_info(vmo->fd, &info, 0), 0);
 	f_same(index, "size", info.out_vmo_size, vmo->pages * PG);
 	f_same(index, "stream size", info.out_stream_size, vmo->stream);
-	f_same(index, "flags", info.out_flags, vmo->flags);
+	f_same(index, "flags", info.out_flags,
+	       vmo->flags |
+	       (m_is_high(m, index) ? COWVMO_INFO_HIGH_PRIORITY : 0));
 	f_same(index, "id", info.out_id, vmo->id);
 	f_same(index, "parent", info.out_parent_id,
 	       vmo->parent < 0 ? 0 : m->vmo[vmo->parent].id);

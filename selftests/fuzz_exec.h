@@ -281,6 +281,19 @@ static inline bool f_stream(struct model *m, const __u64 *arg)
 	return true;
 }
 
+static inline bool f_priority(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+
+	if (!vmo || arg[1] > COWVMO_PRIORITY_HIGH)
+		return false;
+	f_want("priority", vmo_set_priority(vmo->fd, arg[1]),
+	       vmo->read_only ? -EACCES : 0);
+	if (!vmo->read_only)
+		vmo->high = arg[1];
+	return true;
+}
+
 /* Mapped */
 
 static inline bool f_do_map(struct model *m, const __u64 *arg)
@@ -564,6 +577,7 @@ static inline bool f_apply(struct model *m, const struct f_op *op)
 	case F_PUNCH:		return f_punch(m, op->arg);
 	case F_RESIZE:		return f_resize(m, op->arg);
 	case F_STREAM:		return f_stream(m, op->arg);
+	case F_PRIORITY:	return f_priority(m, op->arg);
 	case F_MAP:		return f_do_map(m, op->arg);
 	case F_STORE:		return f_store(m, op->arg);
 	case F_FORK_STORE:	return f_fork_store(m, op->arg);

@@ -21,6 +21,7 @@ enum f_kind {
 	F_PUNCH,	/* vmo, offset, length */
 	F_RESIZE,	/* vmo, bytes */
 	F_STREAM,	/* vmo, bytes */
+	F_PRIORITY,	/* vmo, priority */
 	F_MAP,		/* map, vmo, first page, pages, prot, shared */
 	F_STORE,	/* map, page, in page, length, seed */
 	F_FORK_STORE,	/* map, page, seed */
@@ -57,6 +58,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_PUNCH]	= { "punch", 3, 3 },
 	[F_RESIZE]	= { "resize", 2, 5 },
 	[F_STREAM]	= { "stream", 2, 3 },
+	[F_PRIORITY]	= { "priority", 2, 2 },
 	[F_MAP]		= { "map", 6, 10 },
 	[F_STORE]	= { "store", 5, 30 },
 	[F_FORK_STORE]	= { "fork_store", 3, 1 },
@@ -256,6 +258,9 @@ static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 		break;
 	case F_STREAM:
 		op->arg[1] = f_below(rnd, vmo->pages * PG + 1);
+		break;
+	case F_PRIORITY:
+		op->arg[1] = f_below(rnd, 2);
 		break;
 	default:
 		f_range(rnd, vmo->pages * PG, &op->arg[1], &op->arg[2]);

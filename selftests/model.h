@@ -27,6 +27,7 @@ struct m_page {
 struct m_vmo {
 	bool used;
 	bool read_only;
+	bool high;
 	int fd;
 	int parent;
 	int family;
@@ -291,6 +292,20 @@ static inline unsigned int m_children(const struct model *m, int index)
 		if (m->vmo[i].used && m->vmo[i].parent == index)
 			n++;
 	return n;
+}
+
+/* Itself, or any that lives below it */
+static inline bool m_is_high(const struct model *m, int index)
+{
+	int i;
+
+	if (m->vmo[index].high)
+		return true;
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && m->vmo[i].parent == index &&
+		    m_is_high(m, i))
+			return true;
+	return false;
 }
 
 /* Scaled memory is counted in 1/2^63 of a byte. */

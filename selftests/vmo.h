@@ -232,6 +232,16 @@ static inline int vmo_open_read_only(int fd)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_OPEN, &arg));
 }
 
+static inline int vmo_set_priority(int fd, __s32 priority)
+{
+	struct cowvmo_set_priority arg = {
+		.size = sizeof(arg),
+		.priority = priority,
+	};
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_PRIORITY, &arg));
+}
+
 /* A snapshot of the whole VMO as large as it is now. */
 static inline int vmo_snapshot(int fd)
 {
@@ -390,6 +400,13 @@ static inline __u64 vmo_children(int fd)
 	struct cowvmo_get_info info;
 
 	return vmo_info(fd, &info, 0) ? ~0ULL : info.out_num_children;
+}
+
+static inline __u32 vmo_flags(int fd)
+{
+	struct cowvmo_get_info info;
+
+	return vmo_info(fd, &info, 0) ? ~0U : info.out_flags;
 }
 
 static inline __u64 vmo_private(int fd)

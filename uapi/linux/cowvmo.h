@@ -269,6 +269,7 @@ enum cowvmo_info_want {
  * @COWVMO_INFO_SLICE: a slice
  * @COWVMO_INFO_REFERENCE: a reference
  * @COWVMO_INFO_SEALED: its content never changes again
+ * @COWVMO_INFO_HIGH_PRIORITY: its memory is left alone by reclaim
  */
 enum cowvmo_info_flags {
 	COWVMO_INFO_RESIZABLE		= 1 << 0,
@@ -278,6 +279,7 @@ enum cowvmo_info_flags {
 	COWVMO_INFO_SLICE		= 1 << 4,
 	COWVMO_INFO_REFERENCE		= 1 << 5,
 	COWVMO_INFO_SEALED		= 1 << 6,
+	COWVMO_INFO_HIGH_PRIORITY	= 1 << 8,
 };
 
 /**
@@ -452,6 +454,34 @@ struct cowvmo_open {
 	__u32 flags;
 };
 
+/**
+ * enum cowvmo_priority - priorities of COWVMO_IOC_SET_PRIORITY
+ * @COWVMO_PRIORITY_DEFAULT: as that of any memory
+ * @COWVMO_PRIORITY_HIGH: reclaim leaves it alone
+ */
+enum cowvmo_priority {
+	COWVMO_PRIORITY_DEFAULT	= 0,
+	COWVMO_PRIORITY_HIGH	= 1,
+};
+
+/**
+ * struct cowvmo_set_priority - ioctl(COWVMO_IOC_SET_PRIORITY), on a VMO fd
+ * @size: sizeof(struct cowvmo_set_priority)
+ * @priority: one of enum cowvmo_priority; anything else is EINVAL
+ *
+ * The memory of a VMO is of high priority while this VMO is, or any that lives
+ * below it; a slice or reference stands for what it shows. A VMO's own
+ * priority ends when it does, with its last descriptor, mapping and slice;
+ * children do not inherit it. COWVMO_INFO_HIGH_PRIORITY tells how it is.
+ *
+ * Needs an fd open for writing (EACCES). Setting what is set changes nothing.
+ * Behaviour of a Zircon memory profile.
+ */
+struct cowvmo_set_priority {
+	__u32 size;
+	__s32 priority;
+};
+
 /* The device fd */
 #define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
 #define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
@@ -467,5 +497,6 @@ struct cowvmo_open {
 #define COWVMO_IOC_COMPARE		_IO(COWVMO_IOC_TYPE, 0x4a)
 #define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
 #define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
+#define COWVMO_IOC_SET_PRIORITY		_IO(COWVMO_IOC_TYPE, 0x4e)
 
 #endif /* _UAPI_LINUX_COWVMO_H */
