@@ -21,7 +21,7 @@ lint: setup
 	@scripts/run-tests style 'build-*'
 
 user-tests: setup
-	@scripts/run-tests 'page-tree-*'
+	@scripts/run-tests 'page-tree-*' kvsnap
 
 selftest: setup
 	@scripts/run-tests 'selftest-$(KERNEL)-*'
@@ -53,7 +53,7 @@ help:
 	@echo 'make selftest            test programs in a guest; KERNEL=6.1, 6.12 or debug,'
 	@echo '                         TEST=pattern, FUZZ_SEED=n, FUZZ_STEPS=n'
 	@echo 'make kunit               the tests inside the debug kernel'
-	@echo 'make user-tests          the page tree in user space, under the sanitizers'
+	@echo 'make user-tests          what runs in user space alone, under the sanitizers'
 	@echo 'make lint                style, and builds with all warnings and sparse'
 	@echo 'make soak                the fuzzers, for long; FUZZ_STEPS=n'
 	@echo 'make bench               figures next to the peers, in build/bench'
