@@ -10,9 +10,9 @@
  * A copy counts the children before the old node is dropped. Hence children
  * never reach zero there, and what a copy costs is bounded by its width.
  *
- * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, where trees
- * differ in page_tree_diff.c, marks in page_tree_marks.c, attribution and
- * checks in page_tree_stats.c.
+ * Memory is in page_tree_memory.c, ranges are in page_tree_range.c, two trees
+ * in page_tree_diff.c, marks in page_tree_marks.c, sharing in
+ * page_tree_share.c, checks in page_tree_stats.c.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>

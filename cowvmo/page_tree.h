@@ -23,7 +23,7 @@
  * exclusive paths carry marks; an interior slot is marked when anything below
  * it is. Marks are cleared before content becomes shared.
  *
- * This file and page_tree.c know nothing of VMOs, mappings and locks, and
+ * This file and page_tree*.c know nothing of VMOs, mappings and locks, and
  * compile unchanged in user space (selftests/page_tree supplies the few
  * kernel headers).
  */
@@ -151,6 +151,31 @@ struct ptree_scaled {
 };
 
 /**
+ * struct ptree_share - a tree's part of the memory of its family
+ * @private: pages that no relative sees
+ * @scaled: all pages, each divided by the number of trees that see it
+ */
+struct ptree_share {
+	u64 private;
+	struct ptree_scaled scaled;
+};
+
+/**
+ * struct ptree_slot - what can be seen of a slot
+ * @desc: the descriptor, not counted, or NULL
+ * @alone: only this tree sees it
+ * @marked: it has a mark
+ * @last: if a node makes the path shared, the last index below that node;
+ *        else the index of the slot
+ */
+struct ptree_slot {
+	struct ptree_desc *desc;
+	bool alone;
+	bool marked;
+	u64 last;
+};
+
+/**
  * struct ptree_visitor - callbacks of ptree_walk()
  * @node: called for each node before its children; false skips them
  * @desc: called for each descriptor of a leaf that was not skipped
@@ -261,8 +286,12 @@ void ptree_scratch_free(struct ptree_scratch *scratch);
 void ptree_scaled(const struct ptree *const *members, unsigned int nr,
 		  unsigned int self, struct ptree_scratch *scratch,
 		  struct ptree_scaled *out);
+void ptree_shares(const struct ptree *const *members, unsigned int nr,
+		  struct ptree_scratch *scratch, struct ptree_share *shares);
 
-/* Looking inside, for validators and dumps */
+/* Looking inside, for tools, validators and dumps */
+void ptree_inspect(const struct ptree *tree, u64 index,
+		   struct ptree_slot *slot);
 void ptree_walk(const struct ptree *tree, const struct ptree_visitor *visitor,
 		void *arg);
 unsigned int ptree_node_refs(const struct ptree_node *node);

@@ -1,29 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The persistent page tree: attribution, walking, checking.
- *
- * The scaled size of a tree divides each of its pages by the number of members
- * of the family that see it. All relatives keep the same content at the same
- * index, so the members are followed down together: at each position they fall
- * into classes that are at the same node, our own class first. When that is the
- * only one left, all pages below have as many sharers as it has members, and
- * the count in the node is enough.
+ * The persistent page tree: looking at single slots, walking, sizes, checking.
+ * What relatives share is in page_tree_share.c.
  */
 #include <linux/errno.h>
-#include <linux/log2.h>
-#include <linux/math64.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 
 #include "page_tree_internal.h"
 
-/* One byte, in the units of struct ptree_scaled's fraction. */
-#define FRACTION_BITS	63
-#define FRACTION_MASK	((1ULL << FRACTION_BITS) - 1)
+/*
+ * One slot
+ */
 
-/* What one page counts. */
-#define CONTENT_BYTES	4096
+/**
+ * ptree_inspect() - look at a slot and the path to it
+ * @tree: the tree
+ * @index: the slot
+ * @slot: receives what is there
+ *
+ * That the slot is shared may be past already when a relative is being closed
+ * or cut; that it is not holds for as long as writers of @tree are excluded.
+ *
+ * Context: Writers of @tree are excluded, and until the result is done with.
+ */
+void ptree_inspect(const struct ptree *tree, u64 index,
+		   struct ptree_slot *slot)
+{
+	const struct ptree_node *node = tree->root;
+	unsigned int level = tree->level;
+	bool alone = true;
+
+	*slot = (struct ptree_slot) { .last = index };
+	if (!node || !ptree_covers(tree, index))
+		return;
+	for (;; level--) {
+		if (alone && !ptree_node_alone(node)) {
+			alone = false;
+			slot->last = index | ptree_span_mask(level);
+		}
+		if (!level)
+			break;
+		node = node->child[ptree_offset(index, level)];
+		if (!node)
+			return;
+	}
+	slot->desc = node->desc[ptree_offset(index, 0)];
+	slot->alone = alone && slot->desc && ptree_desc_exclusive(slot->desc);
+	slot->marked = node->marks & BIT_ULL(ptree_offset(index, 0));
+}
 
 /*
  * Walking
@@ -180,276 +204,6 @@ u64 ptree_metadata_bytes(const struct ptree *tree)
 
 	ptree_walk(tree, &visitor, &bytes);
 	return bytes;
-}
-
-/*
- * Scaled size
- */
-
-/**
- * struct member_class - members that are at the same node
- * @node: the node
- * @start: first index below @node
- * @mult: how many members
- * @bucket: place in the hash table
- *
- * At a position above a member's root the class has that root as its node, of
- * a lower level than the position.
- */
-struct member_class {
-	const struct ptree_node *node;
-	u64 start;
-	u32 mult;
-	u32 bucket;
-};
-
-/**
- * struct ptree_scratch - memory for ptree_scaled()
- * @members: how many members it is for
- * @bits: log2 of the size of @table
- * @classes: for each level @members classes
- * @nr: for each level the number of classes in use
- * @slot: for each level the next slot to visit
- * @table: finds a class by its node, while classes are made; index plus one
- */
-struct ptree_scratch {
-	unsigned int members;
-	unsigned int bits;
-	struct member_class *classes[PTREE_MAX_LEVELS];
-	unsigned int nr[PTREE_MAX_LEVELS];
-	unsigned int slot[PTREE_MAX_LEVELS];
-	u32 *table;
-};
-
-/**
- * ptree_scratch_alloc() - allocate the memory that ptree_scaled() needs
- * @members: how many trees the family may have at most
- * @gfp: how to allocate
- *
- * Context: Sleeps if @gfp allows it.
- * Return: the memory, or NULL.
- */
-struct ptree_scratch *ptree_scratch_alloc(unsigned int members, gfp_t gfp)
-{
-	struct ptree_scratch *scratch;
-	struct member_class *classes;
-	unsigned int i, bits;
-	size_t bytes;
-
-	if (!members || members > 1U << 24 || ptree_should_fail())
-		return NULL;
-	bits = order_base_2(members) + 1;
-	bytes = sizeof(*scratch) +
-		(size_t)PTREE_MAX_LEVELS * members * sizeof(*classes) +
-		sizeof(u32) * ((size_t)1 << bits);
-	scratch = kvmalloc(bytes, gfp);
-	if (!scratch)
-		return NULL;
-	scratch->members = members;
-	scratch->bits = bits;
-	classes = (struct member_class *)(scratch + 1);
-	for (i = 0; i < PTREE_MAX_LEVELS; i++, classes += members)
-		scratch->classes[i] = classes;
-	scratch->table = (u32 *)classes;
-	memset(scratch->table, 0, sizeof(u32) << bits);
-	return scratch;
-}
-
-/**
- * ptree_scratch_free() - undo ptree_scratch_alloc()
- * @scratch: the memory, or NULL
- *
- * Context: Process context.
- */
-void ptree_scratch_free(struct ptree_scratch *scratch)
-{
-	kvfree(scratch);
-}
-
-/* Add @mult members at @node to the classes of @level. */
-static void class_add(struct ptree_scratch *scratch, unsigned int level,
-		      const struct ptree_node *node, u64 start, u32 mult)
-{
-	struct member_class *class = scratch->classes[level];
-	u32 bucket, mask = (1U << scratch->bits) - 1;
-
-	if (scratch->nr[level] && class->node == node) {
-		class->mult += mult;
-		return;
-	}
-	bucket = ((unsigned long)node * 0x9e3779b97f4a7c15ULL) >>
-		 (64 - scratch->bits);
-	for (; scratch->table[bucket]; bucket = (bucket + 1) & mask) {
-		if (class[scratch->table[bucket] - 1].node == node) {
-			class[scratch->table[bucket] - 1].mult += mult;
-			return;
-		}
-	}
-	class += scratch->nr[level];
-	class->node = node;
-	class->start = start;
-	class->mult = mult;
-	class->bucket = bucket;
-	scratch->table[bucket] = ++scratch->nr[level];
-}
-
-/* All classes of @level are known: make the table empty for the next ones. */
-static void classes_done(struct ptree_scratch *scratch, unsigned int level)
-{
-	unsigned int i;
-
-	for (i = 0; i < scratch->nr[level]; i++)
-		scratch->table[scratch->classes[level][i].bucket] = 0;
-}
-
-/* The members' nodes at our own root, or their roots if those are below it. */
-static void classify_roots(struct ptree_scratch *scratch,
-			   const struct ptree *const *members, unsigned int nr,
-			   const struct ptree *own)
-{
-	const struct ptree_node *node;
-	unsigned int i, level;
-
-	scratch->nr[own->level] = 0;
-	class_add(scratch, own->level, own->root, own->prefix, 0);
-	for (i = 0; i < nr; i++) {
-		node = members[i]->root;
-		level = members[i]->level;
-		if (level < own->level) {
-			if (node && ptree_covers(own, members[i]->prefix))
-				class_add(scratch, own->level, node,
-					  members[i]->prefix, 1);
-			continue;
-		}
-		if (!node || !ptree_covers(members[i], own->prefix))
-			continue;
-		for (; node && level > own->level; level--)
-			node = node->child[ptree_offset(own->prefix, level)];
-		if (node)
-			class_add(scratch, own->level, node, own->prefix, 1);
-	}
-	classes_done(scratch, own->level);
-}
-
-/* The members of the classes of @level at the child in @slot. */
-static void classify_children(struct ptree_scratch *scratch, unsigned int level,
-			      unsigned int slot)
-{
-	const struct member_class *class = scratch->classes[level];
-	u64 start = class->start | (u64)slot << ptree_shift(level);
-	const struct ptree_node *node;
-	unsigned int i;
-
-	scratch->nr[level - 1] = 0;
-	for (i = 0; i < scratch->nr[level]; i++, class++) {
-		node = class->node;
-		if (node->level == level) {
-			node = node->child[slot];
-			if (node)
-				class_add(scratch, level - 1, node, start,
-					  class->mult);
-		} else if (!((class->start ^ start) >> ptree_shift(level))) {
-			class_add(scratch, level - 1, node, class->start,
-				  class->mult);
-		}
-	}
-	classes_done(scratch, level - 1);
-}
-
-/* Count @pages pages that @sharers members see. */
-static void scaled_add(struct ptree_scaled *out, u64 pages, u32 sharers)
-{
-	u64 high, low, fraction, rest = CONTENT_BYTES % sharers;
-
-	/* floor(rest * 2^63 / sharers), in two digits of base 2^32 */
-	high = (rest << (FRACTION_BITS - 32)) / sharers;
-	low = (rest << (FRACTION_BITS - 32)) % sharers;
-	fraction = (high << 32) + (low << 32) / sharers;
-
-	out->bytes += pages * (CONTENT_BYTES / sharers) +
-		      mul_u64_u64_shr(pages, fraction, FRACTION_BITS);
-	out->fraction += (pages * fraction) & FRACTION_MASK;
-	out->bytes += out->fraction >> FRACTION_BITS;
-	out->fraction &= FRACTION_MASK;
-}
-
-/* At a leaf the classes may still name the same descriptors. */
-static void scaled_leaf(const struct ptree_scratch *scratch,
-			struct ptree_scaled *out)
-{
-	const struct member_class *class = scratch->classes[0];
-	const struct ptree_desc *desc;
-	unsigned int i, j, sharers;
-
-	for (i = 0; i < PTREE_LEAF_SLOTS; i++) {
-		desc = class[0].node->desc[i];
-		if (!desc)
-			continue;
-		sharers = class[0].mult;
-		for (j = 1; j < scratch->nr[0]; j++) {
-			if (class[j].node->desc[i] == desc)
-				sharers += class[j].mult;
-		}
-		scaled_add(out, 1, sharers);
-	}
-}
-
-/* Whether what is below our node of @level has been counted without a look. */
-static bool scaled_at_once(const struct ptree_scratch *scratch,
-			   unsigned int level, struct ptree_scaled *out)
-{
-	const struct member_class *own = scratch->classes[level];
-
-	if (scratch->nr[level] == 1)
-		scaled_add(out, own->node->pages, own->mult);
-	else if (!level)
-		scaled_leaf(scratch, out);
-	else
-		return false;
-	return true;
-}
-
-/**
- * ptree_scaled() - a tree's share of the memory of its family
- * @members: the trees of all members of the family, @self's included
- * @nr: how many
- * @self: which of them is asked about
- * @scratch: made for at least @nr members
- * @out: receives the sum over all pages of the size divided by the number of
- *       members that see the page
- *
- * Context: Process context, sleeps. Writers of all members are excluded. Takes
- * time in proportion to the nodes of @self that are not the same in all members
- * that have one there, times the number of different nodes there.
- */
-void ptree_scaled(const struct ptree *const *members, unsigned int nr,
-		  unsigned int self, struct ptree_scratch *scratch,
-		  struct ptree_scaled *out)
-{
-	const struct ptree *own = members[self];
-	unsigned int slot, level = own->level;
-
-	*out = (struct ptree_scaled){};
-	if (!own->root)
-		return;
-	classify_roots(scratch, members, nr, own);
-	scratch->slot[level] = 0;
-	if (scaled_at_once(scratch, level, out))
-		return;
-	for (;;) {
-		slot = scratch->slot[level]++;
-		if (slot == ptree_width(level)) {
-			if (level++ == own->level)
-				return;
-			continue;
-		}
-		if (!scratch->classes[level]->node->child[slot])
-			continue;
-		classify_children(scratch, level, slot);
-		cond_resched();
-		if (!scaled_at_once(scratch, level - 1, out))
-			scratch->slot[--level] = 0;
-	}
 }
 
 /*

@@ -115,13 +115,18 @@ static void check_scaled(struct ptree_test *t, const struct ptree *const *family
 			 u64 fraction)
 {
 	struct ptree_scratch *scratch = ptree_scratch_alloc(nr, GFP_KERNEL);
+	struct ptree_share shares[8];
 	struct ptree_scaled scaled;
 
-	if (!CHECK(t, scratch))
+	if (!CHECK(t, scratch && nr <= ARRAY_SIZE(shares)))
 		return;
 	ptree_scaled(family, nr, self, scratch, &scaled);
 	CHECK(t, scaled.bytes == bytes);
 	CHECK(t, scaled.fraction == fraction);
+	ptree_shares(family, nr, scratch, shares);
+	CHECK(t, shares[self].scaled.bytes == bytes);
+	CHECK(t, shares[self].scaled.fraction == fraction);
+	CHECK(t, shares[self].private == ptree_private(family[self]));
 	ptree_scratch_free(scratch);
 }
 
@@ -150,6 +155,81 @@ static void case_scaled(struct ptree_test *t)
 	drop_tree(&c);
 	check_scaled(t, family, 4, 0, 1000 * 4096, 0);
 	drop_tree(&a);
+}
+
+/* Roots of all heights and places, and none at all, in one family. */
+static void case_shares(struct ptree_test *t)
+{
+	struct ptree a = {}, b, c, d = {}, e, none = {};
+	const struct ptree *family[] = { &none, &a, &b, &c, &d, &e };
+	const struct ptree *nobody[] = { &none, &none };
+	unsigned int i;
+
+	check_scaled(t, nobody, 2, 1, 0, 0);
+	put_page_at(t, &a, 7, false);
+	fill(t, &a, 512, 1023);
+	put_page_at(t, &a, LAST, false);
+	CHECK(t, !ptree_clone(&a, 0, 600, NULL, &b));
+	CHECK(t, !ptree_clone(&b, 7, 7, NULL, &c));
+	put_page_at(t, &d, 1ULL << 40, false);
+	CHECK(t, !ptree_clone(&d, 0, LAST, NULL, &e));
+	/* Page 7 has three who see it, 512 to 600 two, the rest one. */
+	check_scaled(t, family, 6, 0, 0, 0);
+	check_scaled(t, family, 6, 1, 1365 + 89 * 2048 + 424 * 4096,
+		     (1ULL << 63) / 3);
+	check_scaled(t, family, 6, 2, 1365 + 89 * 2048, (1ULL << 63) / 3);
+	check_scaled(t, family, 6, 3, 1365, (1ULL << 63) / 3);
+	check_scaled(t, family, 6, 4, 2048, 0);
+	check_scaled(t, family, 6, 5, 2048, 0);
+	for (i = 0; i < 16; i++)
+		put_page_at(t, &b, 512 + i, false);
+	put_page_at(t, &c, 7, false);
+	check_scaled(t, family, 6, 1, 2048 + 73 * 2048 + 440 * 4096, 0);
+	check_scaled(t, family, 6, 2, 2048 + 73 * 2048 + 16 * 4096, 0);
+	check_scaled(t, family, 6, 3, 4096, 0);
+	drop_tree(&a);
+	drop_tree(&b);
+	drop_tree(&c);
+	drop_tree(&d);
+	drop_tree(&e);
+}
+
+/* What is seen of a slot, its path and its marks. */
+static void case_inspect(struct ptree_test *t)
+{
+	struct ptree tree = {}, clone;
+	struct ptree_slot slot;
+
+	ptree_inspect(&tree, LAST, &slot);
+	CHECK(t, !slot.desc && !slot.alone && !slot.marked &&
+	      slot.last == LAST);
+	fill(t, &tree, 0, 1023);
+	put_page_at(t, &tree, 2048, true);
+	ptree_inspect(&tree, 2048, &slot);
+	CHECK(t, slot.desc && slot.alone && slot.marked && slot.last == 2048);
+	ptree_inspect(&tree, 2049, &slot);
+	CHECK(t, !slot.desc && !slot.alone && !slot.marked);
+	ptree_inspect(&tree, 5, &slot);
+	CHECK(t, slot.desc == ptree_lookup(&tree, 5) && slot.alone &&
+	      !slot.marked);
+
+	ptree_clear_marks(&tree, 0, LAST, NULL, NULL, NULL);
+	CHECK(t, !ptree_clone(&tree, 0, LAST, NULL, &clone));
+	/* The root is shared, then a node of the middle, a leaf, a page. */
+	ptree_inspect(&tree, 5, &slot);
+	CHECK(t, slot.desc && !slot.alone && slot.last == 8191);
+	put_page_at(t, &clone, 2048, false);
+	ptree_inspect(&tree, 5, &slot);
+	CHECK(t, slot.desc && !slot.alone && slot.last == 511);
+	put_page_at(t, &clone, 80, false);
+	ptree_inspect(&tree, 5, &slot);
+	CHECK(t, slot.desc && !slot.alone && slot.last == 15);
+	ptree_inspect(&tree, 81, &slot);
+	CHECK(t, slot.desc && !slot.alone && slot.last == 81);
+	ptree_inspect(&tree, 80, &slot);
+	CHECK(t, slot.desc && slot.alone && slot.last == 80);
+	drop_tree(&clone);
+	drop_tree(&tree);
 }
 
 /* Nodes and descriptors by the byte. */
@@ -238,6 +318,8 @@ const struct test_case view_cases[] = {
 	{ "clear marks", case_clear_marks },
 	{ "marks go with their pages", case_marks_go },
 	{ "scaled size", case_scaled },
+	{ "shares of all at once", case_shares },
+	{ "what a slot looks like", case_inspect },
 	{ "metadata", case_metadata },
 	{ "walk", case_walk },
 	{ "validator", case_validator },

@@ -92,6 +92,39 @@ static void check_content(struct model *m, unsigned int who)
 	CHECK_NULL(m->test, ptree_validate(tree));
 }
 
+/* What makes a path shared up to @last is shared by all that is there. */
+static bool all_shared(const struct model *m, unsigned int who, u64 first,
+		       u64 last)
+{
+	unsigned int slot, id;
+
+	for (slot = 0; slot < SLOTS; slot++) {
+		id = m->page[who][slot];
+		if (m->index[slot] >= first && m->index[slot] <= last &&
+		    id != NO_PAGE && m->cells[id] < 2)
+			return false;
+	}
+	return true;
+}
+
+static void check_inspect(struct model *m, unsigned int who)
+{
+	unsigned int id, slot, wrong = 0;
+	struct ptree_slot seen;
+
+	for (slot = 0; slot < SLOTS; slot++) {
+		id = m->page[who][slot];
+		ptree_inspect(&m->tree[who], m->index[slot], &seen);
+		wrong += seen.desc != ptree_lookup(&m->tree[who],
+						   m->index[slot]);
+		wrong += seen.alone != (id != NO_PAGE && m->cells[id] == 1);
+		wrong += seen.marked != m->mark[who][slot];
+		wrong += seen.last > m->index[slot] &&
+			 !all_shared(m, who, m->index[slot], seen.last);
+	}
+	CHECK(m->test, wrong == 0);
+}
+
 /* What is asked about one slot, and of all of them the sum. */
 static void check_alone(struct model *m, unsigned int who)
 {
@@ -298,6 +331,7 @@ static void check_scaled(struct model *m)
 {
 	struct ptree_scaled scaled, expected, sum = {};
 	const struct ptree *members[MEMBERS];
+	struct ptree_share shares[MEMBERS];
 	unsigned int id, who;
 	u64 all = 0;
 
@@ -305,11 +339,17 @@ static void check_scaled(struct model *m)
 		members[who] = &m->tree[who];
 	for (id = 0; id < TEST_PAGES; id++)
 		all += m->cells[id] > 0 ? 4096 : 0;
+	ptree_shares(members, MEMBERS, m->scratch, shares);
 	for (who = 0; who < MEMBERS; who++) {
 		ptree_scaled(members, MEMBERS, who, m->scratch, &scaled);
 		scaled_expected(m, who, &expected);
 		CHECK(m->test, scaled.bytes == expected.bytes);
 		CHECK(m->test, scaled.fraction == expected.fraction);
+		CHECK(m->test, shares[who].scaled.bytes == expected.bytes);
+		CHECK(m->test,
+		      shares[who].scaled.fraction == expected.fraction);
+		CHECK(m->test,
+		      shares[who].private == ptree_private(members[who]));
 		sum.bytes += scaled.bytes;
 		sum.fraction += scaled.fraction;
 		if (sum.fraction >> 63) {
@@ -332,6 +372,7 @@ void model_check(struct model *m)
 	for (who = 0; who < MEMBERS; who++) {
 		check_content(m, who);
 		check_alone(m, who);
+		check_inspect(m, who);
 		check_marks(m, who);
 		check_diff(m, who);
 		check_run(m, who);
