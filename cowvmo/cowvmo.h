@@ -61,6 +61,7 @@ struct seq_file;
  * @roots: living VMOs without a living ancestor, linked by @sibling
  * @wait: who polls a VMO of this family
  * @link: in the list of all families
+ * @id: identity, ascending in that list; never changes
  */
 struct cowvmo_family {
 	refcount_t refs;
@@ -71,6 +72,7 @@ struct cowvmo_family {
 	struct list_head roots;
 	wait_queue_head_t wait;
 	struct list_head link;
+	u64 id;
 };
 
 /**
@@ -100,6 +102,7 @@ struct cowvmo_family {
  * @references: of a store: the references to it; of a reference: the link
  *	there. Under the store's @lock
  * @member: in family->members
+ * @place: position there, under family->counts and set when it is needed
  * @parent: nearest living ancestor or NULL, under family->lock
  * @children: VMOs whose @parent this is, under family->lock
  * @sibling: in parent->children or in family->roots
@@ -137,6 +140,7 @@ struct cowvmo {
 	bool high;
 	unsigned int reasons;
 	unsigned int high_views;
+	unsigned int place;
 	char name[COWVMO_NAME_LEN];
 	struct cowvmo_family *family;
 	struct cowvmo *store;
@@ -292,12 +296,15 @@ int cowvmo_release(struct inode *inode, struct file *file);
 struct file *cowvmo_create(u64 size, u32 flags, const char *name);
 struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args);
+u32 cowvmo_info_flags(const struct cowvmo *vmo);
 int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info);
 void cowvmo_set_name(struct cowvmo *vmo, const char *name);
 
 /* family.c */
-extern struct mutex cowvmo_families_lock;
-extern struct list_head cowvmo_families;
+typedef void (*cowvmo_show_fn)(struct cowvmo *vmo,
+			       const struct ptree_share *share, void *data);
+struct cowvmo_family *cowvmo_family_from(u64 id);
+struct cowvmo_family *cowvmo_family_after(struct cowvmo_family *family);
 int cowvmo_family_create(struct cowvmo *vmo);
 void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent);
 void cowvmo_family_hide(struct cowvmo *vmo);
@@ -310,6 +317,8 @@ bool cowvmo_is_attributed(struct cowvmo *vmo);
 void cowvmo_family_freeze(struct cowvmo_family *family);
 void cowvmo_family_thaw(struct cowvmo_family *family);
 int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
+int cowvmo_attribute_all(struct cowvmo_family *family, cowvmo_show_fn show,
+			 void *data);
 
 /* priority.c */
 void cowvmo_set_priority(struct cowvmo *vmo, bool high);

@@ -3,13 +3,13 @@
  * Looking inside, for root only, below /sys/kernel/debug/cowvmo:
  *
  * stats	live objects, "name value" a line
- * vmos		one line per VMO
+ * vmos		one line per VMO, "name=value" but for the id that begins it
  * tree		write an id, then read: the tree of that VMO
  * validate	"ok", or the first broken invariant of any VMO
  * fail_nth	failure injection for the calling task: "N" lets its N-th
  *		allocation in this module fail, "N all" all later ones too
  *
- * Whoever reads validate holds one family after the other still.
+ * Whoever reads vmos or validate holds one family after the other still.
  */
 #include <linux/debugfs.h>
 #include <linux/mm.h>
@@ -40,64 +40,85 @@ typedef void (*family_fn)(struct cowvmo_family *family, void *data);
 /* Calls @fn for each family, which cannot go away meanwhile. */
 static void walk_families(family_fn fn, void *data)
 {
-	struct cowvmo_family *family, *next;
+	struct cowvmo_family *family = cowvmo_family_from(0);
 
-	mutex_lock(&cowvmo_families_lock);
-	family = list_first_entry_or_null(&cowvmo_families,
-					  struct cowvmo_family, link);
-	if (family)
-		refcount_inc(&family->refs);
-	while (family) {
-		mutex_unlock(&cowvmo_families_lock);
+	for (; family; family = cowvmo_family_after(family))
 		fn(family, data);
-		mutex_lock(&cowvmo_families_lock);
-		next = NULL;
-		if (!list_is_last(&family->link, &cowvmo_families)) {
-			next = list_next_entry(family, link);
-			refcount_inc(&next->refs);
-		}
-		mutex_unlock(&cowvmo_families_lock);
-		cowvmo_family_put(family);
-		mutex_lock(&cowvmo_families_lock);
-		family = next;
-	}
-	mutex_unlock(&cowvmo_families_lock);
 }
 
-static void show_vmo(struct seq_file *m, struct cowvmo *vmo)
+static const char *kind_of(const struct cowvmo *vmo)
 {
-	struct cowvmo *store = vmo->store;
-	u64 size, populated;
+	if (vmo->flags & COWVMO_INFO_SLICE)
+		return "slice";
+	if (vmo->flags & COWVMO_INFO_REFERENCE)
+		return "reference";
+	return vmo->flags & COWVMO_INFO_COW_CLONE ? "snapshot" : "vmo";
+}
 
-	down_read(&store->lock);
-	size = vmo_size(vmo_sized(vmo));
-	populated = ptree_populated(&store->tree) << PAGE_SHIFT;
-	up_read(&store->lock);
-	seq_printf(m, "%llu parent=%llu children=%u size=%llu populated=%llu flags=0x%x base=%llu store=%llu owner=%d name=",
-		   vmo->id, vmo->parent ? vmo->parent->id : 0,
-		   vmo->nr_children, size, store == vmo ? populated : 0,
-		   vmo->flags, store->base + vmo->view_first, store->id,
-		   vmo->owner);
+/* The family is held still; without @share all memory is somebody else's. */
+static void show_vmo(struct cowvmo *vmo, const struct ptree_share *share,
+		     void *data)
+{
+	static const struct ptree_share nothing;
+	struct cowvmo *store = vmo->store;
+	struct seq_file *m = data;
+	u64 populated = 0;
+
+	if (share)
+		populated = ptree_populated(&store->tree) << PAGE_SHIFT;
+	else
+		share = &nothing;
+	seq_printf(m, "%llu family=%llu parent=%llu children=%u kind=%s store=%llu ",
+		   vmo->id, vmo->family->id, vmo->parent ? vmo->parent->id : 0,
+		   vmo->nr_children, kind_of(vmo), store->id);
+	seq_printf(m, "owner=%d size=%llu stream=%llu populated=%llu ",
+		   vmo->owner, vmo_size(vmo_sized(vmo)),
+		   i_size_read(&vmo->inode), populated);
+	seq_printf(m, "private=%llu scaled=%llu fraction=%llu ",
+		   share->private << PAGE_SHIFT, share->scaled.bytes,
+		   share->scaled.fraction);
+	seq_printf(m, "flags=0x%x base=%llu name=", cowvmo_info_flags(vmo),
+		   store->base + vmo->view_first);
 	seq_escape(m, vmo->name, "\n\\");
 	seq_putc(m, '\n');
 }
 
-static void show_family(struct cowvmo_family *family, void *data)
+/* The position is the identity of the family to go on with. */
+static void *vmos_start(struct seq_file *m, loff_t *pos)
 {
-	struct cowvmo *vmo = NULL;
+	struct cowvmo_family *family = cowvmo_family_from(*pos);
 
-	mutex_lock(&family->lock);
-	while ((vmo = cowvmo_family_next(family, vmo)))
-		show_vmo(data, vmo);
-	mutex_unlock(&family->lock);
+	if (family)
+		*pos = family->id;
+	return family;
 }
 
-static int vmos_show(struct seq_file *m, void *unused)
+static void *vmos_next(struct seq_file *m, void *v, loff_t *pos)
 {
-	walk_families(show_family, m);
-	return 0;
+	struct cowvmo_family *family = cowvmo_family_after(v);
+
+	*pos = family ? family->id : *pos + 1;
+	return family;
 }
-DEFINE_SHOW_ATTRIBUTE(vmos);
+
+static void vmos_stop(struct seq_file *m, void *v)
+{
+	if (v)
+		cowvmo_family_put(v);
+}
+
+static int vmos_show(struct seq_file *m, void *v)
+{
+	return cowvmo_attribute_all(v, show_vmo, m);
+}
+
+static const struct seq_operations vmos_sops = {
+	.start	= vmos_start,
+	.next	= vmos_next,
+	.stop	= vmos_stop,
+	.show	= vmos_show,
+};
+DEFINE_SEQ_ATTRIBUTE(vmos);
 
 static bool dump_node(const struct ptree_node *node, unsigned int level,
 		      u64 first, void *data)
@@ -132,8 +153,11 @@ static void dump_if_asked(struct cowvmo_family *family, void *data)
 	while ((vmo = cowvmo_family_next(family, vmo))) {
 		if (vmo->id != atomic64_read(&debug_tree_id))
 			continue;
-		show_vmo(data, vmo);
 		down_read(&vmo->store->lock);
+		seq_printf(data, "%llu store=%llu base=%llu pages=%llu\n",
+			   vmo->id, vmo->store->id,
+			   vmo->store->base + vmo->view_first,
+			   vmo_sized(vmo)->nr_pages);
 		ptree_walk(&vmo->store->tree, &dump_visitor, data);
 		up_read(&vmo->store->lock);
 	}

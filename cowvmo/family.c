@@ -25,8 +25,9 @@
 #include "cowvmo.h"
 
 /* Protects the list of all families, and the last reference to each. */
-DEFINE_MUTEX(cowvmo_families_lock);
-LIST_HEAD(cowvmo_families);
+static DEFINE_MUTEX(families_lock);
+static LIST_HEAD(families);
+static u64 last_family_id;
 
 /**
  * cowvmo_family_create() - found a family
@@ -55,9 +56,10 @@ int cowvmo_family_create(struct cowvmo *vmo)
 	list_add_tail(&vmo->sibling, &family->roots);
 	vmo->family = family;
 
-	mutex_lock(&cowvmo_families_lock);
-	list_add_tail(&family->link, &cowvmo_families);
-	mutex_unlock(&cowvmo_families_lock);
+	mutex_lock(&families_lock);
+	family->id = ++last_family_id;
+	list_add_tail(&family->link, &families);
+	mutex_unlock(&families_lock);
 	return 0;
 }
 
@@ -65,15 +67,60 @@ int cowvmo_family_create(struct cowvmo *vmo)
  * cowvmo_family_put() - drop a reference to a family
  * @family: the family
  *
- * Context: may sleep; takes cowvmo_families_lock for the last one.
+ * Context: may sleep; takes families_lock for the last one.
  */
 void cowvmo_family_put(struct cowvmo_family *family)
 {
-	if (!refcount_dec_and_mutex_lock(&family->refs, &cowvmo_families_lock))
+	if (!refcount_dec_and_mutex_lock(&family->refs, &families_lock))
 		return;
 	list_del(&family->link);
-	mutex_unlock(&cowvmo_families_lock);
+	mutex_unlock(&families_lock);
 	kfree(family);
+}
+
+/**
+ * cowvmo_family_from() - the first family that is not older than some
+ * @id: an identity, which need not exist any more
+ *
+ * Context: may sleep.
+ * Return: the living family with the lowest identity from @id on, with a
+ * reference to be put, or NULL.
+ */
+struct cowvmo_family *cowvmo_family_from(u64 id)
+{
+	struct cowvmo_family *family;
+
+	mutex_lock(&families_lock);
+	list_for_each_entry(family, &families, link) {
+		if (family->id < id)
+			continue;
+		refcount_inc(&family->refs);
+		mutex_unlock(&families_lock);
+		return family;
+	}
+	mutex_unlock(&families_lock);
+	return NULL;
+}
+
+/**
+ * cowvmo_family_after() - go on to the next family
+ * @family: a family, of which the caller's reference is put
+ *
+ * Context: may sleep.
+ * Return: the next one, with a reference, or NULL.
+ */
+struct cowvmo_family *cowvmo_family_after(struct cowvmo_family *family)
+{
+	struct cowvmo_family *next = NULL;
+
+	mutex_lock(&families_lock);
+	if (!list_is_last(&family->link, &families)) {
+		next = list_next_entry(family, link);
+		refcount_inc(&next->refs);
+	}
+	mutex_unlock(&families_lock);
+	cowvmo_family_put(family);
+	return next;
 }
 
 /**
@@ -240,34 +287,94 @@ void cowvmo_family_thaw(struct cowvmo_family *family)
 	up_write(&family->counts);
 }
 
-/* The trees of all members; returns the place of @vmo among them. */
-static unsigned int family_trees(struct cowvmo *vmo,
-				 const struct ptree **trees)
-{
-	unsigned int nr = 0, self = 0;
-	struct cowvmo *member;
+/**
+ * struct family_view - a family held still, to divide its memory
+ * @family: the family
+ * @room: how many members the memory is for
+ * @trees: the trees of all members, by their place
+ * @shares: receives what each has, for those who ask for all
+ * @scratch: for the page tree's use
+ */
+struct family_view {
+	struct cowvmo_family *family;
+	unsigned int room;
+	const struct ptree **trees;
+	struct ptree_share *shares;
+	struct ptree_scratch *scratch;
+};
 
-	list_for_each_entry(member, &vmo->family->members, member) {
-		if (member == vmo)
-			self = nr;
-		trees[nr++] = &member->tree;
-	}
-	return self;
+static void view_free(struct family_view *view)
+{
+	ptree_scratch_free(view->scratch);
+	kvfree(view->shares);
+	kvfree(view->trees);
 }
 
-static void family_attribute(struct cowvmo *vmo, const struct ptree **trees,
-			     struct ptree_scratch *scratch,
-			     struct cowvmo_get_info *info)
+static int view_alloc(struct family_view *view, bool all)
 {
-	unsigned int self = family_trees(vmo, trees);
-	struct ptree_scaled scaled;
+	view->shares = NULL;
+	view->scratch = ptree_scratch_alloc(view->room, COWVMO_GFP_CALL);
+	view->trees = kvmalloc_array(view->room, sizeof(*view->trees),
+				     COWVMO_GFP_CALL);
+	if (all)
+		view->shares = kvmalloc_array(view->room,
+					      sizeof(*view->shares),
+					      COWVMO_GFP_CALL);
+	if (view->scratch && view->trees && (!all || view->shares))
+		return 0;
+	view_free(view);
+	return -ENOMEM;
+}
 
-	ptree_scaled(trees, vmo->family->nr_members, self, scratch, &scaled);
-	info->out_scaled_bytes = scaled.bytes;
-	info->out_scaled_fraction = scaled.fraction;
-	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
-	info->out_private_bytes = ptree_private(&vmo->tree) << PAGE_SHIFT;
-	info->out_metadata_bytes = ptree_metadata_bytes(&vmo->tree);
+static void view_collect(struct family_view *view)
+{
+	struct cowvmo *member;
+	unsigned int nr = 0;
+
+	list_for_each_entry(member, &view->family->members, member) {
+		member->place = nr;
+		view->trees[nr++] = &member->tree;
+	}
+}
+
+/* Holds the family still, with memory enough for as many as there are then. */
+static int view_open(struct family_view *view, bool all)
+{
+	struct cowvmo_family *family = view->family;
+	int err;
+
+	view->room = READ_ONCE(family->nr_members);
+	for (;;) {
+		view->room += view->room / 4 + 1;
+		err = view_alloc(view, all);
+		if (err)
+			return err;
+		cowvmo_family_freeze(family);
+		if (family->nr_members <= view->room)
+			break;
+		view->room = family->nr_members;
+		cowvmo_family_thaw(family);
+		view_free(view);
+	}
+	view_collect(view);
+	return 0;
+}
+
+static void view_close(struct family_view *view)
+{
+	cowvmo_family_thaw(view->family);
+	view_free(view);
+}
+
+static bool is_attributed_locked(struct cowvmo *vmo)
+{
+	struct cowvmo *store = vmo->store;
+
+	lockdep_assert_held(&store->lock);
+	if (store == vmo)
+		return true;
+	return !vmo_is_slice(vmo) && READ_ONCE(store->hidden) &&
+	       list_is_first(&vmo->references, &store->references);
 }
 
 /**
@@ -283,20 +390,18 @@ static void family_attribute(struct cowvmo *vmo, const struct ptree **trees,
 bool cowvmo_is_attributed(struct cowvmo *vmo)
 {
 	struct cowvmo *store = vmo->store;
-	bool first;
+	bool attributed;
 
 	if (store == vmo)
 		return true;
-	if (vmo_is_slice(vmo) || !READ_ONCE(store->hidden))
-		return false;
 	down_read(&store->lock);
-	first = list_is_first(&vmo->references, &store->references);
+	attributed = is_attributed_locked(vmo);
 	up_read(&store->lock);
-	return first;
+	return attributed;
 }
 
 /**
- * cowvmo_attribute() - divide the family's memory among its members
+ * cowvmo_attribute() - a VMO's part of the memory of its family
  * @vmo: whose part is asked for, a member
  * @info: receives the memory members
  *
@@ -305,31 +410,51 @@ bool cowvmo_is_attributed(struct cowvmo *vmo)
  */
 int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info)
 {
-	struct cowvmo_family *family = vmo->family;
-	struct ptree_scratch *scratch;
-	const struct ptree **trees;
-	unsigned int room = READ_ONCE(family->nr_members);
-	bool fits;
+	struct family_view view = { .family = vmo->family };
+	struct ptree_scaled scaled;
+	int err;
 
-	do {
-		room += room / 4 + 1;
-		scratch = ptree_scratch_alloc(room, COWVMO_GFP_CALL);
-		trees = kvmalloc_array(room, sizeof(*trees),
-				       COWVMO_GFP_CALL);
-		if (!scratch || !trees) {
-			ptree_scratch_free(scratch);
-			kvfree(trees);
-			return -ENOMEM;
-		}
-		cowvmo_family_freeze(family);
-		fits = family->nr_members <= room;
-		if (fits)
-			family_attribute(vmo, trees, scratch, info);
-		else
-			room = family->nr_members;
-		cowvmo_family_thaw(family);
-		ptree_scratch_free(scratch);
-		kvfree(trees);
-	} while (!fits);
+	err = view_open(&view, false);
+	if (err)
+		return err;
+	ptree_scaled(view.trees, view.family->nr_members, vmo->place,
+		     view.scratch, &scaled);
+	info->out_scaled_bytes = scaled.bytes;
+	info->out_scaled_fraction = scaled.fraction;
+	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
+	info->out_private_bytes = ptree_private(&vmo->tree) << PAGE_SHIFT;
+	info->out_metadata_bytes = ptree_metadata_bytes(&vmo->tree);
+	view_close(&view);
+	return 0;
+}
+
+/**
+ * cowvmo_attribute_all() - divide a family's memory among its living VMOs
+ * @family: the family
+ * @show: called for each VMO, after its parent, with what is counted as its
+ *	own, or NULL if nothing ever is
+ * @data: for @show
+ *
+ * What @show is told is of one instant: the sum is what the family really uses.
+ *
+ * Context: may sleep; takes all locks of the family, also around @show.
+ * Return: 0 or -ENOMEM.
+ */
+int cowvmo_attribute_all(struct cowvmo_family *family, cowvmo_show_fn show,
+			 void *data)
+{
+	struct family_view view = { .family = family };
+	struct cowvmo *vmo = NULL;
+	int err;
+
+	err = view_open(&view, true);
+	if (err)
+		return err;
+	ptree_shares(view.trees, family->nr_members, view.scratch,
+		     view.shares);
+	while ((vmo = cowvmo_family_next(family, vmo)))
+		show(vmo, is_attributed_locked(vmo) ?
+			  &view.shares[vmo->store->place] : NULL, data);
+	view_close(&view);
 	return 0;
 }

@@ -439,6 +439,7 @@ static void cowvmo_show_fdinfo(struct seq_file *m, struct file *file)
 		info.out_flags |= COWVMO_INFO_READ_ONLY_FD;
 	seq_printf(m, "cowvmo-id:\t%llu\n", info.out_id);
 	seq_printf(m, "cowvmo-parent:\t%llu\n", info.out_parent_id);
+	seq_printf(m, "cowvmo-family:\t%llu\n", info.out_family_id);
 	seq_printf(m, "cowvmo-store:\t%llu\n", file_to_store(file)->id);
 	seq_printf(m, "cowvmo-children:\t%llu\n", info.out_num_children);
 	seq_printf(m, "cowvmo-size:\t%llu\n", info.out_vmo_size);

@@ -202,6 +202,27 @@ struct file *cowvmo_create_child(struct file *parent,
 }
 
 /**
+ * cowvmo_info_flags() - of enum cowvmo_info_flags, what is true of any fd
+ * @vmo: the VMO
+ *
+ * Context: the caller holds the lock of the store.
+ */
+u32 cowvmo_info_flags(const struct cowvmo *vmo)
+{
+	lockdep_assert_held(&vmo->store->lock);
+	return vmo->flags | (vmo->store->sealed ? COWVMO_INFO_SEALED : 0);
+}
+
+/* Nothing is compressed: all that is there is in pages. */
+static void info_committed(struct cowvmo_get_info *info)
+{
+	info->out_committed_bytes = info->out_populated_bytes;
+	info->out_committed_private_bytes = info->out_private_bytes;
+	info->out_committed_scaled_bytes = info->out_scaled_bytes;
+	info->out_committed_scaled_fraction = info->out_scaled_fraction;
+}
+
+/**
  * cowvmo_info() - what COWVMO_IOC_GET_INFO tells
  * @vmo: the VMO
  * @info: in: @want; out: everything else but @size and the read-only flag
@@ -215,18 +236,18 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	bool attributed = cowvmo_is_attributed(vmo);
 	struct cowvmo_family *family = vmo->family;
 	struct cowvmo *store = vmo->store;
+	int err = 0;
 
-	info->out_flags = vmo->flags;
 	info->out_id = vmo->id;
+	info->out_family_id = family->id;
 
 	down_read(&store->lock);
+	info->out_flags = cowvmo_info_flags(vmo);
 	info->out_vmo_size = vmo_size(vmo_sized(vmo));
 	info->out_stream_size = i_size_read(&vmo->inode);
 	if (attributed)
 		info->out_populated_bytes = ptree_populated(&store->tree) <<
 					    PAGE_SHIFT;
-	if (store->sealed)
-		info->out_flags |= COWVMO_INFO_SEALED;
 	up_read(&store->lock);
 
 	mutex_lock(&family->lock);
@@ -238,8 +259,9 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	mutex_unlock(&family->lock);
 
 	if (attributed && (info->want & COWVMO_INFO_MEMORY))
-		return cowvmo_attribute(store, info);
-	return 0;
+		err = cowvmo_attribute(store, info);
+	info_committed(info);
+	return err;
 }
 
 /**

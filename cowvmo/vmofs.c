@@ -128,6 +128,23 @@ static const struct super_operations cowvmo_super_ops = {
 	.statfs		= simple_statfs,
 };
 
+/* What /proc shows of a descriptor or a mapping, as it does of a pipe. */
+static char *cowvmo_dname(struct dentry *dentry, char *buffer, int buflen)
+{
+	struct cowvmo *vmo = inode_to_vmo(d_inode(dentry));
+	char text[32];
+	int size;
+
+	size = snprintf(text, sizeof(text), "cowvmo:[%llu]", vmo->id) + 1;
+	if (size > buflen)
+		return ERR_PTR(-ENAMETOOLONG);
+	return memcpy(buffer + buflen - size, text, size);
+}
+
+static const struct dentry_operations cowvmo_dentry_ops = {
+	.d_dname	= cowvmo_dname,
+};
+
 static int cowvmo_init_fs_context(struct fs_context *fc)
 {
 	struct pseudo_fs_context *ctx = init_pseudo(fc, COWVMO_MAGIC);
@@ -135,6 +152,7 @@ static int cowvmo_init_fs_context(struct fs_context *fc)
 	if (!ctx)
 		return -ENOMEM;
 	ctx->ops = &cowvmo_super_ops;
+	ctx->dops = &cowvmo_dentry_ops;
 	fc->s_iflags |= SB_I_NOEXEC | SB_I_NODEV;
 	return 0;
 }
@@ -226,6 +244,8 @@ struct cowvmo *cowvmo_alloc(void)
 	inode->i_op = cowvmo_iops;
 	vmo = inode_to_vmo(inode);
 	vmo->id = atomic64_inc_return(&last_id);
+	/* So that stat and the maps of a process tell it too. */
+	inode->i_ino = vmo->id;
 	atomic_long_inc(&cowvmo_nr_vmos);
 	vmo->owner = task_tgid_nr(current);
 	return vmo;

@@ -69,7 +69,7 @@ ABI_AT(cowvmo_set_stream_size, size, 0);
 ABI_AT(cowvmo_set_stream_size, flags, 4);
 ABI_AT(cowvmo_set_stream_size, stream_size, 8);
 
-ABI_SIZE(cowvmo_get_info, 128);
+ABI_SIZE(cowvmo_get_info, 176);
 ABI_AT(cowvmo_get_info, size, 0);
 ABI_AT(cowvmo_get_info, want, 4);
 ABI_AT(cowvmo_get_info, out_flags, 8);
@@ -88,6 +88,12 @@ ABI_AT(cowvmo_get_info, out_name, 96);
 
 ABI_SIZE(cowvmo_set_name, 40);
 ABI_AT(cowvmo_set_name, size, 0);
+ABI_AT(cowvmo_get_info, out_family_id, 128);
+ABI_AT(cowvmo_get_info, out_committed_bytes, 136);
+ABI_AT(cowvmo_get_info, out_committed_private_bytes, 144);
+ABI_AT(cowvmo_get_info, out_committed_scaled_bytes, 152);
+ABI_AT(cowvmo_get_info, out_committed_scaled_fraction, 160);
+ABI_AT(cowvmo_get_info, out_committed_change_events, 168);
 ABI_AT(cowvmo_set_name, flags, 4);
 ABI_AT(cowvmo_set_name, name, 8);
 

@@ -293,6 +293,13 @@ static void check_info(struct __test_metadata *_metadata, int vmo, int rc,
 	EXPECT_NE(0, info->out_metadata_bytes);
 	EXPECT_NE(~0ULL, info->out_metadata_bytes);
 	EXPECT_STREQ("abi", info->out_name);
+	EXPECT_EQ(vmo_family(vmo), info->out_family_id);
+	EXPECT_NE(0, info->out_family_id);
+	EXPECT_EQ(4 * PG, info->out_committed_bytes);
+	EXPECT_EQ(4 * PG, info->out_committed_private_bytes);
+	EXPECT_EQ(4 * PG, info->out_committed_scaled_bytes);
+	EXPECT_EQ(0, info->out_committed_scaled_fraction);
+	EXPECT_EQ(0, info->out_committed_change_events);
 }
 
 static void fill_name(void *arg)

@@ -263,6 +263,126 @@ TEST_F_TIMEOUT(large, random_walk, PATIENCE)
 	}
 }
 
+/* One step among four, who resize, write, clear, commit, clone and close */
+static int step_of_four(struct kin *kin, unsigned int r)
+{
+	int a = r % 4, b = r / 4 % 4;
+	unsigned int page = r / 16 % KIN_PAGES;
+	struct kin_member *m = &kin->member[a];
+
+	if (m->fd < 0)
+		return kin->member[b].fd < 0 ? 0 :
+		       kin_clone(kin, a, b, page, 1 + r / 128 % KIN_PAGES);
+	if (page >= m->pages)
+		return kin_resize(kin, a, page + 1);
+	switch (r >> 20 & 7) {
+	case 0:
+		return kin->member[b].fd < 0 || a == b ? 0 : kin_close(kin, a);
+	case 1:
+		return kin_resize(kin, a, page);
+	case 2:
+		return kin_zero(kin, a, page, 1);
+	case 3:
+		return kin_commit(kin, a, page);
+	default:
+		return kin_write(kin, a, page);
+	}
+}
+
+/* At every moment of any history the scaled bytes are what there really is. */
+TEST_F_TIMEOUT(large, histories_of_four, PATIENCE)
+{
+	unsigned int seed, step, state;
+	struct kin *kin = &self->kin;
+
+	kin->quick = true;
+	for (seed = 1; seed <= 40; seed++) {
+		state = seed;
+		kin->next = 0;
+		ASSERT_EQ(0, kin_create(kin, 0, KIN_PAGES));
+		ASSERT_EQ(0, kin_write_all(kin, 0));
+		for (step = 0; step < 40; step++) {
+			ASSERT_EQ(0, step_of_four(kin, rand_r(&state)));
+			ASSERT_EQ(0, kin_check(kin))
+				TH_LOG("seed %u step %u", seed, step);
+		}
+		kin_close_all(kin);
+		ASSERT_EQ(0, kin_gone(kin));
+	}
+}
+
+/* --- What has no content of its own */
+
+static int counts_nothing(int fd)
+{
+	struct cowvmo_get_info info;
+	struct stat st;
+
+	if (vmo_info(fd, &info, COWVMO_INFO_MEMORY) || fstat(fd, &st))
+		return -errno;
+	return info.out_populated_bytes || info.out_private_bytes ||
+	       info.out_scaled_bytes || info.out_scaled_fraction ||
+	       info.out_metadata_bytes || info.out_committed_bytes ||
+	       info.out_committed_private_bytes ||
+	       info.out_committed_scaled_bytes ||
+	       info.out_committed_scaled_fraction || st.st_blocks ?
+	       -EILSEQ : 0;
+}
+
+/* 0 if this VMO is what @populated bytes, @private of them, are counted as */
+static int counts(int fd, __u64 populated, __u64 private)
+{
+	struct cowvmo_get_info info;
+	struct stat st;
+
+	if (vmo_info(fd, &info, COWVMO_INFO_MEMORY) || fstat(fd, &st))
+		return -errno;
+	return info.out_populated_bytes != populated ||
+	       info.out_private_bytes != private ||
+	       info.out_committed_bytes != populated ||
+	       info.out_committed_private_bytes != private ||
+	       info.out_committed_scaled_bytes != info.out_scaled_bytes ||
+	       info.out_committed_scaled_fraction !=
+	       info.out_scaled_fraction ||
+	       (__u64)st.st_blocks * 512 != populated ? -EILSEQ : 0;
+}
+
+/* Memory is the VMO's, however many show it; then the oldest reference's. */
+TEST(slices_and_references)
+{
+	int fd = vmo_new(4 * PG, 0), slice, first, second, inner, child;
+
+	ASSERT_EQ(0, vmo_commit(fd, 0, 3 * PG));
+	slice = vmo_slice(fd, 0, 2 * PG);
+	inner = vmo_slice(slice, PG, PG);
+	first = vmo_reference(fd, 0);
+	second = vmo_reference(first, 0);
+	EXPECT_EQ(0, counts(fd, 3 * PG, 3 * PG));
+	EXPECT_EQ(0, counts_nothing(slice));
+	EXPECT_EQ(0, counts_nothing(inner));
+	EXPECT_EQ(0, counts_nothing(first));
+	EXPECT_EQ(0, counts_nothing(second));
+	child = vmo_snapshot(second);
+	ASSERT_EQ(0, pat_fill(slice, 1, 5));
+	EXPECT_EQ(0, counts(fd, 3 * PG, PG));
+	EXPECT_EQ(0, counts(child, 3 * PG, PG));
+	EXPECT_EQ(0, counts_nothing(slice));
+	/* A slice keeps its parent, which goes on counting. */
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, counts_nothing(first));
+	EXPECT_EQ(0, close(slice));
+	EXPECT_EQ(0, counts_nothing(first));
+	EXPECT_EQ(0, close(inner));
+	EXPECT_EQ(0, counts(first, 3 * PG, PG));
+	EXPECT_EQ(0, counts_nothing(second));
+	EXPECT_EQ(0, close(first));
+	EXPECT_EQ(0, counts(second, 3 * PG, PG));
+	EXPECT_EQ(0, close(child));
+	EXPECT_EQ(0, counts(second, 3 * PG, 3 * PG));
+	EXPECT_EQ(0, close(second));
+	EXPECT_EQ(0, vmo_validate());
+}
+
 /* --- What is asked for, and what it costs */
 
 TEST(only_what_is_wanted)

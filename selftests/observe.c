@@ -191,11 +191,14 @@ TEST(the_list_names_every_vmo)
 	child = vmo_snapshot(fd);
 	ASSERT_GT(file_read(VMO_DEBUGFS "vmos", list, sizeof(list)), 0);
 	snprintf(text, sizeof(text),
-		 "%llu parent=0 children=1 size=%llu populated=%llu ",
-		 (unsigned long long)vmo_id(fd), 3 * PG, PG);
+		 "%llu family=%llu parent=0 children=1 kind=vmo ",
+		 (unsigned long long)vmo_id(fd),
+		 (unsigned long long)vmo_family(fd));
 	EXPECT_NE(NULL, strstr(list, text));
-	snprintf(text, sizeof(text), "%llu parent=%llu children=0 ",
+	snprintf(text, sizeof(text),
+		 "%llu family=%llu parent=%llu children=0 kind=snapshot ",
 		 (unsigned long long)vmo_id(child),
+		 (unsigned long long)vmo_family(fd),
 		 (unsigned long long)vmo_id(fd));
 	EXPECT_NE(NULL, strstr(list, text));
 	EXPECT_NE(NULL, strstr(list, "name=seen\n"));

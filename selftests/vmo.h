@@ -418,6 +418,13 @@ static inline __u64 vmo_private(int fd)
 }
 
 /* Mappings: a shared one of the whole range, NULL when it fails */
+static inline __u64 vmo_family(int fd)
+{
+	struct cowvmo_get_info info;
+
+	return vmo_info(fd, &info, 0) ? ~0ULL : info.out_family_id;
+}
+
 static inline void *vmo_map(int fd, __u64 offset, size_t length, int prot)
 {
 	void *mem = mmap(NULL, length, prot, MAP_SHARED, fd, offset);

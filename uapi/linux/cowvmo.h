@@ -305,6 +305,15 @@ enum cowvmo_info_flags {
  * @out_metadata_bytes: kernel memory for the tree behind this VMO, shared
  *	parts counted in full
  * @out_name: the name, NUL-terminated
+ * @out_family_id: the same for all that descend from one CREATE, and for
+ *	nobody else
+ * @out_committed_bytes: the part of @out_populated_bytes that is in pages, not
+ *	compressed: all of it, as nothing is compressed yet
+ * @out_committed_private_bytes: the same part of @out_private_bytes
+ * @out_committed_scaled_bytes: the same part of @out_scaled_bytes
+ * @out_committed_scaled_fraction: the same part of @out_scaled_fraction
+ * @out_committed_change_events: how often memory was compressed or taken away
+ *	by the system: 0, as none is
  *
  * Of a slice, and of a reference while the VMO it was made from or an older
  * reference lives, all memory members are 0: its pages are counted there.
@@ -327,6 +336,12 @@ struct cowvmo_get_info {
 	__aligned_u64 out_scaled_fraction;
 	__aligned_u64 out_metadata_bytes;
 	char out_name[COWVMO_NAME_LEN];
+	__aligned_u64 out_family_id;
+	__aligned_u64 out_committed_bytes;
+	__aligned_u64 out_committed_private_bytes;
+	__aligned_u64 out_committed_scaled_bytes;
+	__aligned_u64 out_committed_scaled_fraction;
+	__aligned_u64 out_committed_change_events;
 };
 
 /**
