@@ -379,6 +379,9 @@ int cow_restore(struct cowvmo *vmo, struct cowvmo *source, bool may_resize);
 int cowvmo_compare(struct cowvmo *vmo, struct cowvmo *other,
 		   struct cowvmo_compare *args);
 
+/* lookup.c */
+int cowvmo_lookup(struct cowvmo *vmo, u64 offset, struct cowvmo_lookup *args);
+
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);
 void cowvmo_page_free(struct page *page);

@@ -27,6 +27,7 @@ union cowvmo_args {
 	struct cowvmo_seal seal;
 	struct cowvmo_open open;
 	struct cowvmo_set_priority set_priority;
+	struct cowvmo_lookup lookup;
 };
 
 /**
@@ -410,6 +411,30 @@ static long ioctl_set_priority(struct file *file, union cowvmo_args *args)
 	}
 }
 
+static long ioctl_lookup(struct file *file, union cowvmo_args *args)
+{
+	const u32 known = COWVMO_LOOKUP_POPULATED | COWVMO_LOOKUP_PRIVATE |
+			  COWVMO_LOOKUP_SHARERS;
+	const u32 least = offsetofend(struct cowvmo_page_state, reserved);
+	struct cowvmo_lookup *lookup = &args->lookup;
+	struct cowvmo *vmo = file_to_vmo(file);
+	u64 offset = lookup->offset;
+	int err;
+
+	lookup->out_nr = 0;
+	lookup->out_reserved = 0;
+	lookup->out_next = offset;
+	if (lookup->flags & ~known || !lookup->nr_pages)
+		return -EINVAL;
+	if (lookup->entry_size < least || lookup->entry_size > PAGE_SIZE ||
+	    lookup->entry_size % 8)
+		return -EINVAL;
+	err = range_in_store(vmo, &offset, lookup->length);
+	if (err)
+		return err;
+	return cowvmo_lookup(vmo, offset, lookup);
+}
+
 static const struct cowvmo_ioctl_op device_ops[] = {
 	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
 		 false, true, ioctl_query),
@@ -441,6 +466,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, false, ioctl_open),
 	IOCTL_OP(COWVMO_IOC_SET_PRIORITY, cowvmo_set_priority, priority,
 		 true, false, ioctl_set_priority),
+	IOCTL_OP(COWVMO_IOC_LOOKUP, cowvmo_lookup, out_next,
+		 false, true, ioctl_lookup),
 };
 
 static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,

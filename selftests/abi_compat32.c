@@ -59,6 +59,7 @@ static const struct {
 	{ .cmd = COWVMO_IOC_OPEN, .size = sizeof(struct cowvmo_open) },
 	{ .cmd = COWVMO_IOC_SET_PRIORITY,
 	  .size = sizeof(struct cowvmo_set_priority) },
+	{ .cmd = COWVMO_IOC_LOOKUP, .size = sizeof(struct cowvmo_lookup) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -199,6 +200,23 @@ TEST_F(compat, set_priority)
 	EXPECT_EQ(0, vmo_set_priority(self->vmo, COWVMO_PRIORITY_HIGH));
 	EXPECT_TRUE(vmo_flags(self->vmo) & COWVMO_INFO_HIGH_PRIORITY);
 	EXPECT_EQ(-EINVAL, vmo_set_priority(self->vmo, -1));
+}
+
+/* The address of the entries fills a member of 64 bits. */
+TEST_F(compat, lookup)
+{
+	struct cowvmo_page_state pages[4];
+	__u64 next;
+
+	ASSERT_EQ(4, vmo_lookup(self->vmo, 0, 0, 4 * PG, pages, 4, &next));
+	EXPECT_EQ(4 * PG, next);
+	EXPECT_EQ(3 * PG, pages[3].offset);
+	EXPECT_EQ(COWVMO_KIND_HOLE, pages[1].kind);
+	EXPECT_EQ(COWVMO_KIND_PAGE, pages[3].kind);
+	EXPECT_EQ(COWVMO_PAGE_PRIVATE, pages[3].flags);
+	EXPECT_EQ(-EFAULT, vmo_lookup(self->vmo, 0, 0, 4 * PG,
+				      (void *)0xfffff000, 4, &next));
+	EXPECT_EQ(0, next);
 }
 
 TEST_F(compat, mapping)

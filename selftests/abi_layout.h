@@ -30,6 +30,9 @@ ABI_ASSERT(COWVMO_IOC_SET_STREAM_SIZE == 0xD943);
 ABI_ASSERT(COWVMO_IOC_GET_INFO == 0xD944);
 ABI_ASSERT(COWVMO_IOC_SET_NAME == 0xD945);
 ABI_ASSERT(COWVMO_IOC_SET_PRIORITY == 0xD94E);
+ABI_ASSERT(COWVMO_IOC_SEAL == 0xD948);
+ABI_ASSERT(COWVMO_IOC_OPEN == 0xD949);
+ABI_ASSERT(COWVMO_IOC_LOOKUP == 0xD94C);
 
 ABI_SIZE(cowvmo_query, 24);
 ABI_AT(cowvmo_query, size, 0);
@@ -85,15 +88,15 @@ ABI_AT(cowvmo_get_info, out_scaled_bytes, 72);
 ABI_AT(cowvmo_get_info, out_scaled_fraction, 80);
 ABI_AT(cowvmo_get_info, out_metadata_bytes, 88);
 ABI_AT(cowvmo_get_info, out_name, 96);
-
-ABI_SIZE(cowvmo_set_name, 40);
-ABI_AT(cowvmo_set_name, size, 0);
 ABI_AT(cowvmo_get_info, out_family_id, 128);
 ABI_AT(cowvmo_get_info, out_committed_bytes, 136);
 ABI_AT(cowvmo_get_info, out_committed_private_bytes, 144);
 ABI_AT(cowvmo_get_info, out_committed_scaled_bytes, 152);
 ABI_AT(cowvmo_get_info, out_committed_scaled_fraction, 160);
 ABI_AT(cowvmo_get_info, out_committed_change_events, 168);
+
+ABI_SIZE(cowvmo_set_name, 40);
+ABI_AT(cowvmo_set_name, size, 0);
 ABI_AT(cowvmo_set_name, flags, 4);
 ABI_AT(cowvmo_set_name, name, 8);
 
@@ -131,6 +134,29 @@ ABI_SIZE(cowvmo_open, 8);
 ABI_AT(cowvmo_open, size, 0);
 ABI_AT(cowvmo_open, flags, 4);
 
+ABI_SIZE(cowvmo_page_state, 32);
+ABI_AT(cowvmo_page_state, offset, 0);
+ABI_AT(cowvmo_page_state, pfn, 8);
+ABI_AT(cowvmo_page_state, flags, 16);
+ABI_AT(cowvmo_page_state, sharers, 20);
+ABI_AT(cowvmo_page_state, pins, 24);
+ABI_AT(cowvmo_page_state, kind, 28);
+ABI_AT(cowvmo_page_state, dirty, 29);
+ABI_AT(cowvmo_page_state, queue, 30);
+ABI_AT(cowvmo_page_state, reserved, 31);
+
+ABI_SIZE(cowvmo_lookup, 56);
+ABI_AT(cowvmo_lookup, size, 0);
+ABI_AT(cowvmo_lookup, flags, 4);
+ABI_AT(cowvmo_lookup, offset, 8);
+ABI_AT(cowvmo_lookup, length, 16);
+ABI_AT(cowvmo_lookup, pages, 24);
+ABI_AT(cowvmo_lookup, nr_pages, 32);
+ABI_AT(cowvmo_lookup, entry_size, 36);
+ABI_AT(cowvmo_lookup, out_nr, 40);
+ABI_AT(cowvmo_lookup, out_reserved, 44);
+ABI_AT(cowvmo_lookup, out_next, 48);
+
 ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
 ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);
 ABI_ASSERT(COWVMO_CHILD_SNAPSHOT == 1);
@@ -153,5 +179,15 @@ ABI_ASSERT(COWVMO_INFO_HIGH_PRIORITY == 256);
 ABI_ASSERT(COWVMO_PRIORITY_DEFAULT == 0);
 ABI_ASSERT(COWVMO_PRIORITY_HIGH == 1);
 ABI_ASSERT(COWVMO_OPEN_NO_WRITE == 1);
+ABI_ASSERT(COWVMO_LOOKUP_POPULATED == 1);
+ABI_ASSERT(COWVMO_LOOKUP_PRIVATE == 2);
+ABI_ASSERT(COWVMO_LOOKUP_SHARERS == 4);
+ABI_ASSERT(COWVMO_KIND_HOLE == 0);
+ABI_ASSERT(COWVMO_KIND_PAGE == 1);
+ABI_ASSERT(COWVMO_PAGE_PRIVATE == 1);
+ABI_ASSERT(COWVMO_PAGE_WRITABLE == 2);
+ABI_ASSERT(COWVMO_PAGE_MAPPED == 4);
+ABI_ASSERT(COWVMO_PAGE_HELD == 8);
+ABI_ASSERT(COWVMO_PAGE_PINNED == 16);
 
 #endif /* COWVMO_SELFTEST_ABI_LAYOUT_H */

@@ -541,6 +541,56 @@ FIXTURE_VARIANT_ADD(abi, set_priority) {
 		       COWVMO_PRIORITY_HIGH } },
 };
 
+static struct cowvmo_page_state looked_up[PAGES];
+
+static void fill_lookup(void *arg)
+{
+	memset(looked_up, 0xff, sizeof(looked_up));
+	*(struct cowvmo_lookup *)arg = (struct cowvmo_lookup) {
+		.flags = COWVMO_LOOKUP_SHARERS,
+		.offset = PG,
+		.length = 2 * PG,
+		.pages = (unsigned long)looked_up,
+		.nr_pages = PAGES,
+		.entry_size = sizeof(looked_up[0]),
+		.out_nr = 77,
+		.out_reserved = 77,
+		.out_next = 77,
+	};
+}
+
+static void check_lookup(struct __test_metadata *_metadata, int vmo, int rc,
+			 const void *arg)
+{
+	const struct cowvmo_lookup *lookup = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(2, lookup->out_nr);
+	EXPECT_EQ(0, lookup->out_reserved);
+	EXPECT_EQ(3 * PG, lookup->out_next);
+	EXPECT_EQ(PG, looked_up[0].offset);
+	EXPECT_EQ(2 * PG, looked_up[1].offset);
+	EXPECT_EQ(COWVMO_KIND_PAGE, looked_up[1].kind);
+	EXPECT_EQ(COWVMO_PAGE_PRIVATE, (int)looked_up[1].flags);
+	EXPECT_EQ(1, looked_up[1].sharers);
+	EXPECT_EQ(~0ULL, looked_up[2].offset);
+}
+
+FIXTURE_VARIANT_ADD(abi, lookup) {
+	.cmd = COWVMO_IOC_LOOKUP,
+	.size = sizeof(struct cowvmo_lookup),
+	.outputs = true,
+	.fill = fill_lookup, .check = check_lookup,
+	.members = {
+		{ offsetof(struct cowvmo_lookup, flags), 4,
+		  COWVMO_LOOKUP_POPULATED | COWVMO_LOOKUP_PRIVATE |
+		  COWVMO_LOOKUP_SHARERS },
+		{ offsetof(struct cowvmo_lookup, entry_size), 4,
+		  sizeof(struct cowvmo_page_state) | 0xff8 },
+	},
+};
+
 /* The struct at @at, claiming to be @size bytes long */
 static void prepare(const FIXTURE_VARIANT(abi) * variant, unsigned char *at,
 		    __u32 size)
@@ -815,6 +865,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_RESTORE), _IOC_NR(COWVMO_IOC_COMPARE),
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
+	_IOC_NR(COWVMO_IOC_LOOKUP),
 };
 
 static bool is_known(unsigned int nr)

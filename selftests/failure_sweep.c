@@ -314,6 +314,24 @@ static int run_info(struct scene *s)
 	return vmo_info(s->vmo, &info, COWVMO_INFO_MEMORY);
 }
 
+static int run_lookup(struct scene *s)
+{
+	struct cowvmo_page_state pages[PAGES];
+	int rc = vmo_lookup(s->vmo, COWVMO_LOOKUP_SHARERS, 0, PAGES * PG,
+			    pages, PAGES, NULL);
+
+	return rc == PAGES ? 0 : rc;
+}
+
+static int run_list(struct scene *s)
+{
+	char list[4096];
+	long rc = file_read(VMO_DEBUGFS "vmos", list, sizeof(list));
+
+	(void)s;
+	return rc < 0 ? rc : 0;
+}
+
 static int run_close_child(struct scene *s)
 {
 	int rc = vmo_ret(close(s->child));
@@ -402,6 +420,8 @@ static const struct play fault_plays[] = {
 
 static const struct play other_plays[] = {
 	{ "info", run_info, SNAPSHOT },
+	{ "lookup", run_lookup, SNAPSHOT },
+	{ "list", run_list, SNAPSHOT },
 	{ "close_child", run_close_child, SNAPSHOT | FREE | SURE },
 	{ "close_written_child", run_close_child,
 	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE | SURE },

@@ -242,6 +242,29 @@ static inline int vmo_set_priority(int fd, __s32 priority)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_PRIORITY, &arg));
 }
 
+/* The pages of a range: how many were told of, or -errno; @next may be NULL. */
+static inline int vmo_lookup(int fd, __u32 flags, __u64 offset, __u64 length,
+			     struct cowvmo_page_state *pages, __u32 nr,
+			     __u64 *next)
+{
+	struct cowvmo_lookup arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.offset = offset,
+		.length = length,
+		.pages = (unsigned long)pages,
+		.nr_pages = nr,
+		.entry_size = sizeof(*pages),
+		.out_nr = 0xdeadbeef,
+		.out_next = 0xdeadbeefdeadbeefULL,
+	};
+	int rc = vmo_ret(ioctl(fd, COWVMO_IOC_LOOKUP, &arg));
+
+	if (next)
+		*next = arg.out_next;
+	return rc < 0 ? rc : (int)arg.out_nr;
+}
+
 /* A snapshot of the whole VMO as large as it is now. */
 static inline int vmo_snapshot(int fd)
 {
@@ -388,6 +411,13 @@ static inline __u64 vmo_id(int fd)
 	return vmo_info(fd, &info, 0) ? ~0ULL : info.out_id;
 }
 
+static inline __u64 vmo_family(int fd)
+{
+	struct cowvmo_get_info info;
+
+	return vmo_info(fd, &info, 0) ? ~0ULL : info.out_family_id;
+}
+
 static inline __u64 vmo_parent(int fd)
 {
 	struct cowvmo_get_info info;
@@ -418,13 +448,6 @@ static inline __u64 vmo_private(int fd)
 }
 
 /* Mappings: a shared one of the whole range, NULL when it fails */
-static inline __u64 vmo_family(int fd)
-{
-	struct cowvmo_get_info info;
-
-	return vmo_info(fd, &info, 0) ? ~0ULL : info.out_family_id;
-}
-
 static inline void *vmo_map(int fd, __u64 offset, size_t length, int prot)
 {
 	void *mem = mmap(NULL, length, prot, MAP_SHARED, fd, offset);

@@ -497,6 +497,119 @@ struct cowvmo_set_priority {
 	__s32 priority;
 };
 
+/**
+ * enum cowvmo_lookup_flags - flags of COWVMO_IOC_LOOKUP
+ * @COWVMO_LOOKUP_POPULATED: only pages that have memory; holes are left out
+ * @COWVMO_LOOKUP_PRIVATE: only pages that no relative sees. What is shared is
+ *	passed over without looking at each page
+ * @COWVMO_LOOKUP_SHARERS: count the VMOs that see each page. The family is held
+ *	still for it, a batch of pages at a time
+ */
+enum cowvmo_lookup_flags {
+	COWVMO_LOOKUP_POPULATED	= 1 << 0,
+	COWVMO_LOOKUP_PRIVATE	= 1 << 1,
+	COWVMO_LOOKUP_SHARERS	= 1 << 2,
+};
+
+/**
+ * enum cowvmo_page_kind - what a page of a VMO is made of
+ * @COWVMO_KIND_HOLE: nothing; it reads zero
+ * @COWVMO_KIND_PAGE: a page of memory
+ *
+ * More kinds will come with compression and pagers.
+ */
+enum cowvmo_page_kind {
+	COWVMO_KIND_HOLE	= 0,
+	COWVMO_KIND_PAGE	= 1,
+};
+
+/**
+ * enum cowvmo_page_flags - what is known of a page with memory
+ * @COWVMO_PAGE_PRIVATE: no relative sees it: closing the VMO would free it
+ * @COWVMO_PAGE_WRITABLE: it has been writable in a mapping since the last
+ *	snapshot: the next one has to write-protect it
+ * @COWVMO_PAGE_MAPPED: it is mapped, by whatever VMO that sees it
+ * @COWVMO_PAGE_HELD: somebody refers to it who is neither a VMO nor a mapping:
+ *	direct I/O, a pipe, a debugger. While mappings come and go it may be
+ *	told of a page that nobody holds
+ * @COWVMO_PAGE_PINNED: it is pinned: @pins of struct cowvmo_page_state is not 0
+ */
+enum cowvmo_page_flags {
+	COWVMO_PAGE_PRIVATE	= 1 << 0,
+	COWVMO_PAGE_WRITABLE	= 1 << 1,
+	COWVMO_PAGE_MAPPED	= 1 << 2,
+	COWVMO_PAGE_HELD	= 1 << 3,
+	COWVMO_PAGE_PINNED	= 1 << 4,
+};
+
+/**
+ * struct cowvmo_page_state - one page, as COWVMO_IOC_LOOKUP sees it
+ * @offset: where it begins in the VMO, a multiple of P
+ * @pfn: its page frame number; 0 for callers without CAP_SYS_ADMIN
+ * @flags: of enum cowvmo_page_flags
+ * @sharers: VMOs with content of their own that see it, 1 for a private one; 0
+ *	without COWVMO_LOOKUP_SHARERS
+ * @pins: how many pins hold it
+ * @kind: of enum cowvmo_page_kind
+ * @dirty: written 0; for pagers
+ * @queue: written 0; for reclaim
+ * @reserved: written 0
+ *
+ * Of a hole all but @offset and @kind is 0.
+ */
+struct cowvmo_page_state {
+	__aligned_u64 offset;
+	__aligned_u64 pfn;
+	__u32 flags;
+	__u32 sharers;
+	__u32 pins;
+	__u8 kind;
+	__u8 dirty;
+	__u8 queue;
+	__u8 reserved;
+};
+
+/**
+ * struct cowvmo_lookup - ioctl(COWVMO_IOC_LOOKUP), on a VMO fd
+ * @size: sizeof(struct cowvmo_lookup)
+ * @flags: of enum cowvmo_lookup_flags; anything else is EINVAL
+ * @offset: first byte of the range
+ * @length: number of bytes; the range is rounded outward to whole pages.
+ *	@offset + @length beyond the size is ERANGE
+ * @pages: user address of an array of struct cowvmo_page_state
+ * @nr_pages: length of that array; 0 is EINVAL
+ * @entry_size: sizeof(struct cowvmo_page_state), which is the distance of two
+ *	entries. Shorter than the first version, larger than P or no multiple
+ *	of 8 is EINVAL; what the kernel does not know is written 0
+ * @out_nr: entries written
+ * @out_reserved: written 0
+ * @out_next: where to go on: what lies before it has been looked at. When it is
+ *	@offset + @length, that is all
+ *
+ * Tells what the pages of a range are, in ascending order, as many as there is
+ * room for. It changes nothing, and works on read-only fds. The range is looked
+ * at in pieces, each at one instant.
+ *
+ * @out_nr and @out_next are written also when the call fails with EFAULT,
+ * because @pages cannot be written, or with EINTR. Pages that are cut off
+ * meanwhile are passed over.
+ *
+ * With PRIVATE it is the Lookup of Zircon's VmCowPages, with POPULATED its
+ * LookupReadable.
+ */
+struct cowvmo_lookup {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 pages;
+	__u32 nr_pages;
+	__u32 entry_size;
+	__u32 out_nr;
+	__u32 out_reserved;
+	__aligned_u64 out_next;
+};
+
 /* The device fd */
 #define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
 #define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
@@ -513,5 +626,6 @@ struct cowvmo_set_priority {
 #define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
 #define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
 #define COWVMO_IOC_SET_PRIORITY		_IO(COWVMO_IOC_TYPE, 0x4e)
+#define COWVMO_IOC_LOOKUP		_IO(COWVMO_IOC_TYPE, 0x4c)
 
 #endif /* _UAPI_LINUX_COWVMO_H */
