@@ -307,7 +307,6 @@ struct cowvmo_family *cowvmo_family_from(u64 id);
 struct cowvmo_family *cowvmo_family_after(struct cowvmo_family *family);
 int cowvmo_family_create(struct cowvmo *vmo);
 void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent);
-void cowvmo_family_hide(struct cowvmo *vmo);
 void cowvmo_family_leave(struct cowvmo *vmo);
 void cowvmo_family_put(struct cowvmo_family *family);
 struct cowvmo *cowvmo_family_next(struct cowvmo_family *family,

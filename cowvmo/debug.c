@@ -330,6 +330,8 @@ static void check_links(struct census *census, struct cowvmo_family *family)
 	list_for_each_entry(vmo, &family->members, member) {
 		if (vmo->store != vmo)
 			census_fail(census, "family: a member without content");
+		if (vmo->hidden && list_empty(&vmo->references))
+			census_fail(census, "family: content that none shows");
 		hidden += vmo->hidden;
 		if (vmo->high_views != census_of(census, vmo))
 			census_fail(census, "family: wrong number of high views");

@@ -153,9 +153,7 @@ static void hide_locked(struct cowvmo *vmo)
 	struct cowvmo *child, *parent = vmo->parent;
 
 	lockdep_assert_held(&family->lock);
-	if (vmo->hidden)
-		return;
-	vmo->hidden = true;
+	WRITE_ONCE(vmo->hidden, true);
 	cowvmo_priority_hide(vmo);
 	list_for_each_entry(child, &vmo->children, sibling)
 		child->parent = parent;
@@ -169,29 +167,37 @@ static void hide_locked(struct cowvmo *vmo)
 	vmo->nr_children = 0;
 }
 
-/**
- * cowvmo_family_hide() - a VMO dies, but its content is still shown
- * @vmo: the VMO; nothing happens if it is hidden already
- *
- * Context: may sleep; takes the family's lock.
+/*
+ * A VMO that dies shows its store's content no longer. Returns true if nobody
+ * else does either: then the store is no member any more.
  */
-void cowvmo_family_hide(struct cowvmo *vmo)
+static bool unshow_locked(struct cowvmo *vmo)
 {
-	struct cowvmo_family *family = vmo->family;
+	struct cowvmo *store = vmo->store;
+	bool shown;
 
-	mutex_lock(&family->lock);
-	hide_locked(vmo);
-	mutex_unlock(&family->lock);
-	wake_up_poll(&family->wait, EPOLLPRI);
+	lockdep_assert_held(&vmo->family->lock);
+	down_write(&store->lock);
+	if (store != vmo)
+		list_del_init(&vmo->references);
+	shown = !store->hidden || !list_empty(&store->references);
+	up_write(&store->lock);
+	if (shown)
+		return false;
+	list_del_init(&store->member);
+	vmo->family->nr_members--;
+	return true;
 }
 
 /**
- * cowvmo_family_leave() - a VMO dies, and its content with it
- * @vmo: the VMO; nothing happens if it has left already
+ * cowvmo_family_leave() - a VMO dies
+ * @vmo: the VMO, which nobody uses any more
  *
- * Towards a query the member and all its counts vanish at once.
+ * Its content goes with it, but stays as long as a reference shows it; then
+ * it goes with the last of these. Towards a query a close is one step: the
+ * VMO, the member and all its counts vanish at once.
  *
- * Context: may sleep; takes the family's locks.
+ * Context: may sleep; takes the family's locks and that of the store.
  */
 void cowvmo_family_leave(struct cowvmo *vmo)
 {
@@ -200,12 +206,12 @@ void cowvmo_family_leave(struct cowvmo *vmo)
 	down_read(&family->counts);
 	mutex_lock(&family->lock);
 	hide_locked(vmo);
-	if (!list_empty(&vmo->member)) {
-		list_del_init(&vmo->member);
-		family->nr_members--;
+	if (unshow_locked(vmo)) {
+		mutex_unlock(&family->lock);
+		cow_clear(vmo->store);
+	} else {
+		mutex_unlock(&family->lock);
 	}
-	mutex_unlock(&family->lock);
-	cow_clear(vmo);
 	up_read(&family->counts);
 	wake_up_poll(&family->wait, EPOLLPRI);
 }

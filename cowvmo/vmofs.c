@@ -3,10 +3,11 @@
  * The pseudo file system that VMOs live in: inodes and files.
  *
  * A VMO is its inode. It is seen until nobody uses it any more: no file, no
- * mapping, no slice or pin of it. Its content stays as long as the inode, which
- * slices, references and pins hold as well. Each file holds a reference to the
- * module, which the VFS drops with the file, and keeps the file system mounted,
- * whose type keeps the module in place until the last inode has been evicted.
+ * mapping, no slice or pin of it. Its content stays until no reference shows
+ * it either. The inode is held by all of these, and by paths that lead to it,
+ * which use nothing. Each file holds a reference to the module, which the VFS
+ * drops with the file, and keeps the file system mounted, whose type keeps the
+ * module in place until the last inode has been evicted.
  */
 #include <linux/file.h>
 #include <linux/module.h>
@@ -81,7 +82,7 @@ static void put_slice_of(struct cowvmo *vmo)
 		iput(&vmo->inode);
 }
 
-/* A slice or reference goes. */
+/* A slice or reference goes, which may have failed to come to be. */
 static void view_end(struct cowvmo *vmo)
 {
 	struct cowvmo *store = vmo->store;
@@ -103,12 +104,10 @@ static void cowvmo_destroy(struct cowvmo *vmo)
 	if (!vmo->id)
 		return;
 	trace_cowvmo_free(vmo->id);
-	if (vmo->family) {
-		cowvmo_family_leave(vmo);
+	if (vmo->family)
 		cowvmo_family_put(vmo->family);
-	} else {
+	else
 		cow_clear(vmo);
-	}
 	if (vmo->store != vmo)
 		view_end(vmo);
 	atomic_long_dec(&cowvmo_nr_vmos);
@@ -320,20 +319,6 @@ struct file *cowvmo_open_file(struct cowvmo *vmo, bool writable,
 	return file;
 }
 
-/*
- * Nobody uses the VMO any more. If nobody shows its content either, that goes
- * now: towards a query a close is one step.
- */
-static void vmo_unused(struct cowvmo *vmo)
-{
-	if (!vmo->family)
-		return;
-	if (vmo->store == vmo && atomic_read(&vmo->inode.i_count) > 1)
-		cowvmo_family_hide(vmo);
-	else
-		cowvmo_family_leave(vmo);
-}
-
 /**
  * cowvmo_put_user() - a VMO has one user less
  * @vmo: the VMO; the caller, or a slice of it, holds its inode
@@ -343,7 +328,9 @@ static void vmo_unused(struct cowvmo *vmo)
 void cowvmo_put_user(struct cowvmo *vmo)
 {
 	while (vmo && atomic_dec_and_test(&vmo->users)) {
-		vmo_unused(vmo);
+		/* It may have failed to come to be. */
+		if (vmo->family)
+			cowvmo_family_leave(vmo);
 		vmo = vmo->slice_of;
 	}
 }
