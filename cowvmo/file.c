@@ -406,6 +406,9 @@ static int cowvmo_setattr(cowvmo_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 	if (attr->ia_valid & ATTR_SIZE) {
+		/* A path leads here from any fd, and tells of no right. */
+		if (!(attr->ia_valid & ATTR_FILE))
+			return -EACCES;
 		err = set_size_of(inode_to_vmo(inode), attr->ia_size);
 		if (err)
 			return err;
