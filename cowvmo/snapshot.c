@@ -269,6 +269,7 @@ static int seal_locked(struct cowvmo *vmo)
 	if (mapping_writably_mapped(vmo->inode.i_mapping))
 		return -EBUSY;
 	/* Nobody can come to hold a page for writing now, but may still do. */
+	smp_mb();	/* no mappings first, no holders second */
 	if (vmo->nr_pages &&
 	    ptree_clear_marks(&vmo->tree, vmo->base,
 			      vmo->base + vmo->nr_pages - 1, keep_mark, &held,
