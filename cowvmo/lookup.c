@@ -57,7 +57,7 @@ static u32 flags_of_page(struct page *page)
 	int holders = page_ref_count(page) - 2, mapped;
 	u32 flags = 0;
 
-	smp_rmb();
+	smp_rmb();	/* see above */
 	mapped = cowvmo_page_mapcount(page);
 	if (mapped)
 		flags |= COWVMO_PAGE_MAPPED;

@@ -63,7 +63,7 @@ static const char *word(__u64 id, const char *name)
 	at = line ? strstr(line, key) : NULL;
 	text[0] = '\0';
 	if (at)
-		sscanf(at + strlen(key), "%127[^ \n]", text);
+		sscanf(at + strlen(key), "%127s", text);
 	return text;
 }
 
