@@ -310,11 +310,11 @@ struct ptree_node *ptree_link_own(struct ptree_node **link,
 }
 
 /*
- * Make a path exclusive. All nodes above @level are, and are in the cursor
- * already.
+ * Make a path exclusive down to @bottom. All nodes above @level are, and are in
+ * the cursor already.
  */
 static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
-			     u64 index, unsigned int level,
+			     u64 index, unsigned int level, unsigned int bottom,
 			     struct ptree_stash *stash)
 {
 	struct ptree_node *node = NULL, **link = &tree->root;
@@ -336,7 +336,7 @@ static noinline int path_own(struct ptree_cursor *cursor, struct ptree *tree,
 			return -ENOMEM;
 		}
 		cursor->path[level] = node;
-		if (!level)
+		if (level == bottom)
 			return 0;
 		link = &node->child[ptree_offset(index, level)];
 	}
@@ -377,6 +377,21 @@ static __always_inline int path_follow(struct ptree_cursor *cursor,
 }
 
 /**
+ * ptree_cursor_follow() - open a cursor if that changes nothing
+ * @cursor: the cursor; its path is filled in, no more
+ * @tree: the tree
+ * @index: the slot
+ *
+ * Context: Writers of @tree are excluded.
+ * Return: true if the slot is in a leaf and the path to it exclusive.
+ */
+bool ptree_cursor_follow(struct ptree_cursor *cursor, const struct ptree *tree,
+			 u64 index)
+{
+	return path_follow(cursor, tree, index) < 0;
+}
+
+/**
  * ptree_lookup_private() - find the content of a slot, and whose it is
  * @tree: the tree
  * @index: the slot
@@ -395,7 +410,7 @@ struct ptree_desc *ptree_lookup_private(const struct ptree *tree, u64 index,
 	struct ptree_desc *desc = ptree_lookup(tree, index);
 	struct ptree_cursor cursor;
 
-	*alone = desc && path_follow(&cursor, tree, index) < 0 &&
+	*alone = desc && ptree_cursor_follow(&cursor, tree, index) &&
 		 ptree_desc_exclusive(desc);
 	return desc;
 }
@@ -424,7 +439,7 @@ int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
 	int err, level = path_follow(cursor, tree, index);
 
 	if (level >= 0) {
-		err = path_own(cursor, tree, index, level, stash);
+		err = path_own(cursor, tree, index, level, 0, stash);
 		if (err)
 			return err;
 	}
@@ -432,6 +447,30 @@ int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
 	cursor->index = index;
 	cursor->slot = &cursor->path[0]->desc[ptree_offset(index, 0)];
 	return 0;
+}
+
+/**
+ * ptree_cursor_open_above() - make the path to a leaf exclusive, without it
+ * @cursor: the cursor; its path is filled in from level 1 up, no more. There is
+ *          none if the leaf is, or will be, the root
+ * @tree: the tree
+ * @index: a slot of the leaf, which may be shared or missing
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * In the end ptree_path_prune() is called for level 1.
+ *
+ * Context: As ptree_cursor_open().
+ * Return: 0 or -ENOMEM; the content is the same in both cases, and nothing has
+ * to be pruned in the second.
+ */
+int ptree_cursor_open_above(struct ptree_cursor *cursor, struct ptree *tree,
+			    u64 index, struct ptree_stash *stash)
+{
+	int level = path_follow(cursor, tree, index);
+
+	if (level < 1 && (!tree->root || ptree_covers(tree, index)))
+		return 0;
+	return path_own(cursor, tree, index, level, 1, stash);
 }
 
 /**
@@ -449,24 +488,8 @@ void ptree_cursor_close(struct ptree_cursor *cursor)
 /* The slot becomes empty, or no longer is: @delta says so to the whole path. */
 static void cursor_count(struct ptree_cursor *cursor, int delta)
 {
-	unsigned int level, top = cursor->tree->level;
-
 	cursor->path[0]->nr += delta;
-	for (level = 0; level <= top; level++)
-		cursor->path[level]->pages += delta;
-}
-
-static void cursor_unmark(struct ptree_cursor *cursor)
-{
-	unsigned int level, top = cursor->tree->level;
-	struct ptree_node *node;
-
-	for (level = 0; level <= top; level++) {
-		node = cursor->path[level];
-		node->marks &= ~BIT_ULL(ptree_offset(cursor->index, level));
-		if (node->marks)
-			break;
-	}
+	ptree_path_add(cursor->path, 0, cursor->tree->level, delta);
 }
 
 /**
@@ -489,7 +512,8 @@ struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
 		cursor_count(cursor, 1);
 	} else if (old && !desc) {
 		cursor_count(cursor, -1);
-		cursor_unmark(cursor);
+		ptree_path_unmark(cursor->path, 0, cursor->tree->level,
+				  cursor->index);
 	}
 	return old;
 }

@@ -141,6 +141,46 @@ struct ptree_cursor {
 };
 
 /**
+ * struct ptree_mover - what becomes of the pages that are moved
+ * @take: asked for each descriptor that only the source sees: may it go with
+ *        its page as it is?
+ * @copy: called for all others: *@copy becomes a descriptor of its own for
+ *        @index with a page of the same content. An error ends the step, which
+ *        then has done nothing
+ *
+ * Both must leave the trees alone.
+ */
+struct ptree_mover {
+	bool (*take)(struct ptree_desc *desc, void *arg);
+	int (*copy)(struct ptree_desc *desc, u64 index,
+		    struct ptree_desc **copy, void *arg);
+};
+
+/**
+ * struct ptree_move - a move of content in progress
+ * @from: the tree that has it
+ * @to: the tree that gets it; may be the same if the ranges are apart
+ * @src: next slot to move
+ * @dst: where to
+ * @left: how many slots are left
+ * @mover: what becomes of the pages
+ * @arg: for @mover
+ * @stash: used when memory is not to be had at once; may be NULL
+ * @dead: receives what was in @to, and what was copied out of @from
+ */
+struct ptree_move {
+	struct ptree *from;
+	struct ptree *to;
+	u64 src;
+	u64 dst;
+	u64 left;
+	const struct ptree_mover *mover;
+	void *arg;
+	struct ptree_stash *stash;
+	struct ptree_dead *dead;
+};
+
+/**
  * struct ptree_scaled - an amount of memory with a fraction
  * @bytes: whole bytes
  * @fraction: further 1/2^63 parts of a byte, below 2^63
@@ -256,6 +296,7 @@ static inline bool ptree_cursor_advance(struct ptree_cursor *cursor)
 /* Two trees */
 int ptree_graft(struct ptree *to, struct ptree *from, u64 first, u64 last,
 		struct ptree_stash *stash, struct ptree_dead *dead);
+int ptree_move_step(struct ptree_move *move);
 bool ptree_diff(const struct ptree *a, const struct ptree *b, u64 first,
 		u64 last, bool (*fn)(u64 first, u64 last, void *arg),
 		void *arg);	/* may sleep */

@@ -144,6 +144,46 @@ static inline void ptree_slot_cleared(struct ptree_node *node,
 	node->nr--;
 }
 
+static inline void ptree_dead_add_node(struct ptree_dead *dead,
+				       struct ptree_node *node)
+{
+	if (ptree_ref_drop(&node->refs)) {
+		node->next_dead = dead->nodes;
+		dead->nodes = node;
+	}
+}
+
+/* A dead descriptor needs no index any more: it becomes the link. */
+static inline void ptree_dead_add_desc(struct ptree_dead *dead,
+				       struct ptree_desc *desc)
+{
+	if (ptree_ref_drop(&desc->leaves)) {
+		desc->index = (unsigned long)dead->descs;
+		dead->descs = desc;
+	}
+}
+
+/* The nodes of a path, from @level to @top, have @pages pages more. */
+static inline void ptree_path_add(struct ptree_node *const *path,
+				  unsigned int level, unsigned int top,
+				  u64 pages)
+{
+	for (; level <= top; level++)
+		path[level]->pages += pages;
+}
+
+/* The slot of @level around @index has no marks any more: tell those above. */
+static inline void ptree_path_unmark(struct ptree_node *const *path,
+				     unsigned int level, unsigned int top,
+				     u64 index)
+{
+	for (; level <= top; level++) {
+		path[level]->marks &= ~BIT_ULL(ptree_offset(index, level));
+		if (path[level]->marks)
+			break;
+	}
+}
+
 struct ptree_node *ptree_node_alloc(unsigned int level,
 				    struct ptree_stash *stash);
 struct ptree_node *ptree_node_alloc_empty(unsigned int level,
@@ -158,6 +198,10 @@ struct ptree_node *ptree_link_own(struct ptree_node **link,
 void ptree_trim(struct ptree *tree);
 int ptree_grow(struct ptree *tree, u64 index, unsigned int top,
 	       struct ptree_stash *stash);
+bool ptree_cursor_follow(struct ptree_cursor *cursor, const struct ptree *tree,
+			 u64 index);
+int ptree_cursor_open_above(struct ptree_cursor *cursor, struct ptree *tree,
+			    u64 index, struct ptree_stash *stash);
 void ptree_path_prune(struct ptree *tree, struct ptree_node *const *path,
 		      unsigned int level, u64 index);
 

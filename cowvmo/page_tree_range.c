@@ -156,23 +156,6 @@ bool ptree_next_hole(const struct ptree *tree, u64 from, u64 last, u64 *found)
  * Giving back
  */
 
-static void dead_add_node(struct ptree_dead *dead, struct ptree_node *node)
-{
-	if (ptree_ref_drop(&node->refs)) {
-		node->next_dead = dead->nodes;
-		dead->nodes = node;
-	}
-}
-
-/* A dead descriptor needs no index any more: it becomes the link. */
-static void dead_add_desc(struct ptree_dead *dead, struct ptree_desc *desc)
-{
-	if (ptree_ref_drop(&desc->leaves)) {
-		desc->index = (unsigned long)dead->descs;
-		dead->descs = desc;
-	}
-}
-
 static void leaf_drop(struct ptree_node *leaf)
 {
 	unsigned int i;
@@ -209,7 +192,7 @@ static bool dead_free_one(struct ptree_dead *dead)
 			prefetchw(node->child[i]);
 		for (i = 0; i < width; i++) {
 			if (node->child[i])
-				dead_add_node(dead, node->child[i]);
+				ptree_dead_add_node(dead, node->child[i]);
 		}
 	} else {
 		leaf_drop(node);
@@ -245,7 +228,7 @@ void ptree_reap(struct ptree_dead *dead)
 void ptree_clear(struct ptree *tree, struct ptree_dead *dead)
 {
 	if (tree->root)
-		dead_add_node(dead, tree->root);
+		ptree_dead_add_node(dead, tree->root);
 	tree->root = NULL;
 	tree->prefix = 0;
 	tree->level = 0;
@@ -358,10 +341,10 @@ static inline u64 slot_replace(struct ptree_node *node, unsigned int level,
 		ptree_slot_cleared(node, slot);
 		if (level) {
 			pages -= old->pages;
-			dead_add_node(dead, old);
+			ptree_dead_add_node(dead, old);
 		} else {
 			pages--;
-			dead_add_desc(dead, (struct ptree_desc *)old);
+			ptree_dead_add_desc(dead, (struct ptree_desc *)old);
 		}
 	}
 	if (child) {

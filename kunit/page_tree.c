@@ -9,6 +9,7 @@
 #include "../cowvmo/page_tree_diff.c"
 #include "../cowvmo/page_tree_marks.c"
 #include "../cowvmo/page_tree_memory.c"
+#include "../cowvmo/page_tree_move.c"
 #include "../cowvmo/page_tree_range.c"
 #include "../cowvmo/page_tree_share.c"
 #include "../cowvmo/page_tree_stats.c"

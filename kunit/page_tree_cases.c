@@ -319,6 +319,7 @@ static const struct test_case *const test_groups[] = {
 	view_cases,
 	diff_cases,
 	graft_cases,
+	move_cases,
 };
 
 const struct test_case *test_case_next(const struct test_case *prev)

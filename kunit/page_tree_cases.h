@@ -88,5 +88,6 @@ extern const struct test_case range_cases[];
 extern const struct test_case view_cases[];
 extern const struct test_case diff_cases[];
 extern const struct test_case graft_cases[];
+extern const struct test_case move_cases[];
 
 #endif /* PAGE_TREE_CASES_H */

@@ -73,14 +73,14 @@ static void page_tree_model(struct kunit *kunit)
 
 	model_run(&test, layout - model_layouts, seed, steps, &did);
 	kunit_info(kunit,
-		   "seed %lu, %lu steps: %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept, %lu grafted",
+		   "seed %lu, %lu steps: %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept, %lu grafted, %lu moved, %lu copied",
 		   seed, steps, did.in_place, did.forked, did.fresh, did.failed,
-		   did.kept, did.grafted);
+		   did.kept, did.grafted, did.moved, did.copied);
 	/* A run that never got there has tested nothing. */
 	if (steps >= 100)
 		KUNIT_EXPECT_TRUE(kunit,
 				  did.in_place && did.forked && did.fresh &&
-				  did.grafted);
+				  did.grafted && did.moved && did.copied);
 	check_nothing_left(kunit);
 }
 

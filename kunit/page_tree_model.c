@@ -161,7 +161,7 @@ static int write_open(struct model *m, unsigned int who, unsigned int slot,
 }
 
 /* A slot of @who, rather a populated one. */
-static unsigned int random_slot(struct model *m, unsigned int who)
+unsigned int model_slot(struct model *m, unsigned int who)
 {
 	unsigned int tries, slot = rnd(m, SLOTS);
 
@@ -194,7 +194,7 @@ static int write_run(struct model *m, unsigned int who, unsigned int *slot,
 
 static void step_write(struct model *m, unsigned int who)
 {
-	unsigned int slot = random_slot(m, who), left = 1 + rnd(m, 40);
+	unsigned int slot = model_slot(m, who), left = 1 + rnd(m, 40);
 	enum injection injection;
 	struct ptree_stash stash;
 	bool jump = rnd(m, 2);
@@ -209,14 +209,14 @@ static void step_write(struct model *m, unsigned int who)
 		err = write_run(m, who, &slot, &one, &stash);
 		left += err ? 0 : one;
 		model_inject_end(m, &stash, err, injection);
-		slot = jump ? random_slot(m, who) : (slot + 1) % SLOTS;
+		slot = jump ? model_slot(m, who) : (slot + 1) % SLOTS;
 	}
 }
 
 /* Empty one slot, or only open and close it. */
 static void step_touch(struct model *m, unsigned int who)
 {
-	unsigned int slot = random_slot(m, who);
+	unsigned int slot = model_slot(m, who);
 	bool drop = rnd(m, 2);
 	struct ptree_cursor cursor;
 	enum injection injection;
@@ -412,10 +412,12 @@ static void step(struct model *m)
 		step_touch(m, who);
 	else if (what < 75)
 		step_erase(m, who);
-	else if (what < 87)
+	else if (what < 84)
 		step_clone(m, who);
-	else if (what < 96)
+	else if (what < 89)
 		model_step_graft(m, who);
+	else if (what < 96)
+		model_step_move(m, who);
 	else if (what < 97)
 		model_clear(m, who);
 	else

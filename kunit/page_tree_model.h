@@ -47,6 +47,8 @@ struct object {
  * @seen: slots in the runs that were reported
  * @next_run: index at which the next run may start
  * @runs_left: how many more runs are wanted, 0 for all
+ * @copy: for each slot the copy that a step of a move made for it, or NO_PAGE
+ * @stash: for that copy
  * @keep: which marks a clone is to keep: one slot in this many, 0 for none
  */
 struct model {
@@ -66,6 +68,8 @@ struct model {
 	bool seen[SLOTS];
 	u64 next_run;
 	unsigned int runs_left;
+	u16 copy[SLOTS];
+	struct ptree_stash *stash;
 	unsigned int keep;
 };
 
@@ -101,6 +105,7 @@ void model_see(struct model *m, unsigned int who, unsigned int slot,
 enum injection model_inject(struct model *m, struct ptree_stash *stash);
 void model_inject_end(struct model *m, struct ptree_stash *stash, int err,
 		      enum injection injection);
+unsigned int model_slot(struct model *m, unsigned int who);
 void model_range(struct model *m, unsigned int *low, unsigned int *high,
 		 u64 *first, u64 *last);
 
@@ -108,6 +113,7 @@ void model_clear(struct model *m, unsigned int who);
 
 /* page_tree_model_two.c */
 void model_step_graft(struct model *m, unsigned int who);
+void model_step_move(struct model *m, unsigned int who);
 
 /* page_tree_model_check.c */
 void model_check(struct model *m);

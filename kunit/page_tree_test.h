@@ -64,6 +64,8 @@ const struct test_case *test_case_next(const struct test_case *prev);
  * @failed: operations that failed for an injected reason
  * @kept: marks that stayed at a clone
  * @grafted: pages that one tree got from another
+ * @moved: pages that went to another index
+ * @copied: pages whose copies went there
  */
 struct model_result {
 	unsigned long in_place;
@@ -72,6 +74,8 @@ struct model_result {
 	unsigned long failed;
 	unsigned long kept;
 	unsigned long grafted;
+	unsigned long moved;
+	unsigned long copied;
 };
 
 extern const char *const model_layouts[];

@@ -193,6 +193,48 @@ noinline void graft_part(struct ptree *to, struct ptree *from, u64 pages)
 	ptree_reap(&dead);
 }
 
+static bool take_all(struct ptree_desc *desc, void *arg)
+{
+	return true;
+}
+
+static int copy_none(struct ptree_desc *desc, u64 index,
+		     struct ptree_desc **copy, void *arg)
+{
+	abort();
+}
+
+static void move_pages(struct ptree *from, u64 src, struct ptree *to, u64 dst,
+		       u64 pages)
+{
+	const struct ptree_mover mover = { .take = take_all, .copy = copy_none };
+	struct ptree_dead dead = {};
+	struct ptree_move move = {
+		.from = from,
+		.to = to,
+		.src = src,
+		.dst = dst,
+		.left = pages,
+		.mover = &mover,
+		.dead = &dead,
+	};
+
+	while (move.left) {
+		if (ptree_move_step(&move))
+			abort();
+	}
+}
+
+noinline void move_leaves(struct ptree *from, struct ptree *to, u64 pages)
+{
+	move_pages(from, 0, to, 1ULL << 30, pages);
+}
+
+noinline void move_shifted(struct ptree *from, struct ptree *to, u64 pages)
+{
+	move_pages(from, 1ULL << 30, to, 5, pages);
+}
+
 noinline void erase_part(struct ptree *tree, u64 pages)
 {
 	struct ptree_dead dead = {};
@@ -265,6 +307,15 @@ static void ranges(struct ptree *tree, u64 pages)
 	}
 }
 
+/* There and back. */
+static void moves(struct ptree *tree, u64 pages)
+{
+	struct ptree other = {};
+
+	move_leaves(tree, &other, pages);
+	move_shifted(&other, tree, pages);
+}
+
 static void marks(struct ptree *tree, u64 pages)
 {
 	u64 i;
@@ -307,6 +358,8 @@ static void print_counts(u64 pages)
 		{ "clone_part", CLONES, "clone" },
 		{ "erase_part", CLONES, "range" },
 		{ "graft_part", CLONES, "range" },
+		{ "move_leaves", pages, "page" },
+		{ "move_shifted", pages, "page" },
 		{ "drop_unwritten", 3 * CLONES, "tree" },
 	};
 	unsigned int i;
@@ -350,6 +403,7 @@ int main(int argc, char **argv)
 		one_write_per_clone(&tree, random_page(pages));
 		drop_all(&clone);
 	}
+	moves(&tree, pages);
 	drop_all(&tree);
 	ptree_caches_destroy();
 	print_counts(pages);

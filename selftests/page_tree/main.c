@@ -55,10 +55,12 @@ static bool run_model(unsigned int nr, unsigned int layout, u64 seed,
 	/* A run that never got there has tested nothing. */
 	if (steps >= 1000)
 		CHECK(&test, did.in_place && did.forked && did.fresh &&
-		      did.failed && did.kept && did.grafted);
-	printf("# %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept, %lu grafted\n",
-	       did.in_place, did.forked, did.fresh, did.failed, did.kept,
-	       did.grafted);
+		      did.failed && did.kept && did.grafted && did.moved &&
+		      did.copied);
+	printf("# %lu in place, %lu forked, %lu fresh, %lu failed, %lu kept, ",
+	       did.in_place, did.forked, did.fresh, did.failed, did.kept);
+	printf("%lu grafted, %lu moved, %lu copied\n", did.grafted, did.moved,
+	       did.copied);
 	snprintf(name, sizeof(name), "model: %s, seed %llu, %lu steps",
 		 model_layouts[layout], seed, steps);
 	return result(&test, nr, name);

@@ -9,6 +9,7 @@
  *
  *   page_tree_threads [ROUNDS [SEED]]
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +213,56 @@ static void work_graft(struct worker *w, unsigned int who)
 		w->value[to][low] = w->value[who][low];
 }
 
+static bool take_any(struct ptree_desc *desc, void *arg)
+{
+	return true;
+}
+
+/* Everybody may be reading what is copied. */
+static int copy_page(struct ptree_desc *desc, u64 index,
+		     struct ptree_desc **copy, void *arg)
+{
+	struct stub_page *page = (struct stub_page *)desc->page;
+
+	*copy = ptree_desc_alloc(NULL, index,
+				 (struct page *)page_new(page->value));
+	return *copy ? 0 : -ENOMEM;
+}
+
+/* Slots of each half are as far apart as their indexes, or a third of that. */
+static void work_move(struct worker *w, unsigned int who)
+{
+	static const struct ptree_mover mover = {
+		.take = take_any,
+		.copy = copy_page,
+	};
+	unsigned int to = (who + 1 + rnd(w, MEMBERS - 1)) % MEMBERS;
+	unsigned int half = rnd(w, 2) ? SLOTS / 2 : 0, i;
+	unsigned int nr = 1 + rnd(w, SLOTS / 2);
+	unsigned int src = half + rnd(w, SLOTS / 2 - nr + 1);
+	unsigned int dst = half + rnd(w, SLOTS / 2 - nr + 1);
+	struct ptree_dead dead = {};
+	struct ptree_move move = {
+		.from = &w->tree[who],
+		.to = &w->tree[to],
+		.src = slot_index(src),
+		.dst = slot_index(dst),
+		.left = slot_index(src + nr - 1) - slot_index(src) + 1,
+		.mover = &mover,
+		.dead = &dead,
+	};
+
+	while (move.left) {
+		if (ptree_move_step(&move))
+			abort();
+	}
+	ptree_reap(&dead);
+	for (i = 0; i < nr; i++) {
+		w->value[to][dst + i] = w->value[who][src + i];
+		w->value[who][src + i] = 0;
+	}
+}
+
 static bool count_slots(u64 first, u64 last, void *arg)
 {
 	unsigned int *slots = arg;
@@ -220,15 +271,16 @@ static bool count_slots(u64 first, u64 last, void *arg)
 	return true;
 }
 
+/* Copies that a move made have equal values, but differ. */
 static void work_diff(struct worker *w, unsigned int who)
 {
-	unsigned int slot, slots = 0, with = rnd(w, MEMBERS);
+	unsigned int slot, slots = 0, least = 0, with = rnd(w, MEMBERS);
 
 	ptree_diff(&w->tree[who], &w->tree[with], 0, ~0ULL, count_slots,
 		   &slots);
 	for (slot = 0; slot < SLOTS; slot++)
-		slots -= w->value[who][slot] != w->value[with][slot];
-	w->wrong += slots != 0;
+		least += w->value[who][slot] != w->value[with][slot];
+	w->wrong += slots < least;
 }
 
 static void *work(void *arg)
@@ -247,8 +299,10 @@ static void *work(void *arg)
 			work_erase(w, who);
 		else if (what < 88)
 			work_clone(w, who);
-		else if (what < 95)
+		else if (what < 93)
 			work_graft(w, who);
+		else if (what < 95)
+			work_move(w, who);
 		else if (what < 98)
 			work_diff(w, who);
 		else
