@@ -100,6 +100,33 @@ static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
 	return desc;
 }
 
+/**
+ * cow_copy_content() - a copy of what a descriptor has
+ * @desc: the descriptor, maybe shared, kept alive by the caller's lock
+ * @index: tree index of the copy
+ * @copy: receives a descriptor with a page of its own
+ * @reserve: memory for when none can be had without waiting
+ *
+ * Return: 0; -ENOMEM: the caller drops its locks, fills @reserve and starts
+ * again; -EIO: the page is damaged.
+ */
+int cow_copy_content(struct ptree_desc *desc, u64 index,
+		     struct ptree_desc **copy, struct cow_reserve *reserve)
+{
+	struct page *page = cow_hold_page(desc);
+	int err = 0;
+
+	if (PageHWPoison(page)) {
+		err = -EIO;
+	} else {
+		*copy = new_content(reserve, index, page);
+		if (!*copy)
+			err = -ENOMEM;
+	}
+	put_page(page);
+	return err;
+}
+
 /* Puts a page of zeros where there is none. */
 static int fill_hole(struct cowvmo *vmo, u64 pgoff,
 		     struct ptree_cursor *cursor, struct cow_write *write,

@@ -342,6 +342,8 @@ long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* cow_pages.c */
 struct page *cow_hold_page(const struct ptree_desc *desc);
+int cow_copy_content(struct ptree_desc *desc, u64 index,
+		     struct ptree_desc **copy, struct cow_reserve *reserve);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
@@ -373,6 +375,10 @@ void cowvmo_unlock_pair(struct cowvmo *a, struct cowvmo *b);
 
 /* restore.c */
 int cow_restore(struct cowvmo *vmo, struct cowvmo *source, bool may_resize);
+
+/* transfer.c */
+int cow_transfer(struct cowvmo *to, u64 dst, struct cowvmo *from, u64 src,
+		 u64 nr, u64 *done);
 
 /* compare.c */
 int cowvmo_compare(struct cowvmo *vmo, struct cowvmo *other,

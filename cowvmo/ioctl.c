@@ -22,6 +22,7 @@ union cowvmo_args {
 	struct cowvmo_set_stream_size set_stream_size;
 	struct cowvmo_get_info get_info;
 	struct cowvmo_set_name set_name;
+	struct cowvmo_transfer transfer;
 	struct cowvmo_restore restore;
 	struct cowvmo_compare compare;
 	struct cowvmo_seal seal;
@@ -342,6 +343,54 @@ static struct cowvmo *vmo_of_fd(int fd, struct file **file)
 	return file_to_vmo(*file);
 }
 
+/* A range of whole pages of a VMO: its first page in the store. */
+static int pages_in_store(const struct cowvmo *vmo, u64 offset, u64 length,
+			  u64 *first)
+{
+	int err = range_in_store(vmo, &offset, length);
+
+	*first = offset >> PAGE_SHIFT;
+	return err;
+}
+
+static int transfer_between(struct cowvmo *to, struct cowvmo *from,
+			    struct cowvmo_transfer *args)
+{
+	u64 src, dst, done;
+	int err;
+
+	err = pages_in_store(from, args->src_offset, args->length, &src);
+	if (!err)
+		err = pages_in_store(to, args->dst_offset, args->length, &dst);
+	if (err)
+		return err;
+	err = cow_transfer(to->store, dst, from->store, src,
+			   args->length >> PAGE_SHIFT, &done);
+	args->out_done = done << PAGE_SHIFT;
+	return err;
+}
+
+static long ioctl_transfer(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_transfer *transfer = &args->transfer;
+	struct cowvmo *from;
+	struct file *source;
+	int err;
+
+	transfer->out_done = 0;
+	if (transfer->flags || transfer->reserved ||
+	    !PAGE_ALIGNED(transfer->dst_offset | transfer->src_offset |
+			  transfer->length))
+		return -EINVAL;
+	from = vmo_of_fd(transfer->src_fd, &source);
+	if (IS_ERR(from))
+		return PTR_ERR(from);
+	err = source->f_mode & FMODE_WRITE ?
+	      transfer_between(file_to_vmo(file), from, transfer) : -EACCES;
+	fput(source);
+	return err;
+}
+
 static long ioctl_restore(struct file *file, union cowvmo_args *args)
 {
 	const struct cowvmo_restore *restore = &args->restore;
@@ -456,6 +505,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, true, ioctl_get_info),
 	IOCTL_OP(COWVMO_IOC_SET_NAME, cowvmo_set_name, name,
 		 false, false, ioctl_set_name),
+	IOCTL_OP(COWVMO_IOC_TRANSFER, cowvmo_transfer, out_done,
+		 true, true, ioctl_transfer),
 	IOCTL_OP(COWVMO_IOC_RESTORE, cowvmo_restore, reserved,
 		 true, false, ioctl_restore),
 	IOCTL_OP(COWVMO_IOC_COMPARE, cowvmo_compare, out_next,

@@ -176,7 +176,7 @@ int ptree_stash_fill_need(struct ptree_stash *stash,
  * ptree_stash_fill() - set memory aside for whole paths
  * @stash: where to
  * @paths: number of slots that are to be written, each with a descriptor; a
- *         range or a clone takes two
+ *         range, a clone, a graft or a step of a move takes two
  * @gfp: how to allocate
  *
  * Enough for any tree, however much it has to grow.

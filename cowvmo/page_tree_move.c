@@ -150,7 +150,7 @@ static int move_leaf(struct ptree_move *move, struct ptree_cursor *from)
 		if (leaf->desc[i])
 			leaf->desc[i]->index = move->dst + i;
 	}
-	/* Exclusive it is still, but if both are one tree that may have grown. */
+	/* It is exclusive still, but if both are one tree that may have grown. */
 	if (move->from == move->to)
 		ptree_cursor_follow(from, move->from, move->src);
 	/* In this order: in one tree the new place keeps the old one's nodes. */
@@ -250,6 +250,9 @@ static u64 hole_length(const struct ptree_move *move, u64 nr)
  * @move->src has gone by are empty then, those that @move->dst has gone by have
  * what was there, and what they had is in @move->dead. Marks do not go with
  * their pages: there must be no writable PTEs in either range any more.
+ *
+ * A page that is also in @move->dead counts as seen by somebody else until
+ * ptree_reap().
  *
  * Context: The owners of both trees exclude everybody else from them. Takes
  * time in proportion to the height of the trees, and calls the mover 16 times

@@ -53,6 +53,8 @@ static const struct {
 	  .size = sizeof(struct cowvmo_get_info) },
 	{ .cmd = COWVMO_IOC_SET_NAME,
 	  .size = sizeof(struct cowvmo_set_name) },
+	{ .cmd = COWVMO_IOC_TRANSFER,
+	  .size = sizeof(struct cowvmo_transfer) },
 	{ .cmd = COWVMO_IOC_RESTORE, .size = sizeof(struct cowvmo_restore) },
 	{ .cmd = COWVMO_IOC_COMPARE, .size = sizeof(struct cowvmo_compare) },
 	{ .cmd = COWVMO_IOC_SEAL, .size = sizeof(struct cowvmo_seal) },
@@ -164,6 +166,20 @@ TEST_F(compat, set_name)
 	EXPECT_STREQ("other", info.out_name);
 	EXPECT_EQ(-EINVAL,
 		  vmo_set_name(self->vmo, "0123456789abcdef0123456789abcdef"));
+}
+
+TEST_F(compat, transfer)
+{
+	__u64 done = 0;
+	int fd = vmo_create(self->dev, 1ULL << 40, 0, "wide");
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, vmo_transfer(fd, 1ULL << 35, self->vmo, 0, 4 * PG, &done));
+	EXPECT_EQ(4 * PG, done);
+	EXPECT_EQ(0, pat_check(fd, 1ULL << 23, 1));
+	EXPECT_EQ(0, pat_check(fd, (1ULL << 23) + 3, 4));
+	EXPECT_EQ(0, vmo_populated(self->vmo));
+	EXPECT_EQ(0, close(fd));
 }
 
 TEST_F(compat, restore_and_compare)

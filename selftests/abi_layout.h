@@ -100,6 +100,16 @@ ABI_AT(cowvmo_set_name, size, 0);
 ABI_AT(cowvmo_set_name, flags, 4);
 ABI_AT(cowvmo_set_name, name, 8);
 
+ABI_SIZE(cowvmo_transfer, 48);
+ABI_AT(cowvmo_transfer, size, 0);
+ABI_AT(cowvmo_transfer, src_fd, 4);
+ABI_AT(cowvmo_transfer, flags, 8);
+ABI_AT(cowvmo_transfer, reserved, 12);
+ABI_AT(cowvmo_transfer, dst_offset, 16);
+ABI_AT(cowvmo_transfer, src_offset, 24);
+ABI_AT(cowvmo_transfer, length, 32);
+ABI_AT(cowvmo_transfer, out_done, 40);
+
 ABI_SIZE(cowvmo_restore, 16);
 ABI_AT(cowvmo_restore, size, 0);
 ABI_AT(cowvmo_restore, src_fd, 4);

@@ -395,6 +395,39 @@ FIXTURE_VARIANT_ADD(abi, set_name) {
 	.members = { { offsetof(struct cowvmo_set_name, flags), 4, 0 } },
 };
 
+static void fill_transfer(void *arg)
+{
+	*(struct cowvmo_transfer *)arg = (struct cowvmo_transfer) {
+		.src_fd = kin_fd,
+		.dst_offset = 3 * PG,
+		.length = PG,
+		.out_done = ~0ULL,
+	};
+}
+
+static void check_transfer(struct __test_metadata *_metadata, int vmo, int rc,
+			   const void *arg)
+{
+	const struct cowvmo_transfer *transfer = arg;
+
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(PG, transfer->out_done);
+	EXPECT_EQ(0, pat_check(vmo, 0, 1));
+	EXPECT_EQ(0, pat_check(vmo, 3, 1));
+	EXPECT_EQ(0, zero_check(kin_fd, 0));
+}
+
+FIXTURE_VARIANT_ADD(abi, transfer) {
+	.cmd = COWVMO_IOC_TRANSFER,
+	.size = sizeof(struct cowvmo_transfer),
+	.outputs = true, .writes = true, .kin = true,
+	.fill = fill_transfer, .check = check_transfer,
+	.members = {
+		{ offsetof(struct cowvmo_transfer, flags), 4, 0 },
+		{ offsetof(struct cowvmo_transfer, reserved), 4, 0 },
+	},
+};
+
 static void fill_restore(void *arg)
 {
 	*(struct cowvmo_restore *)arg = (struct cowvmo_restore) {
@@ -862,6 +895,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_CREATE_CHILD), _IOC_NR(COWVMO_IOC_OP_RANGE),
 	_IOC_NR(COWVMO_IOC_SET_SIZE), _IOC_NR(COWVMO_IOC_SET_STREAM_SIZE),
 	_IOC_NR(COWVMO_IOC_GET_INFO), _IOC_NR(COWVMO_IOC_SET_NAME),
+	_IOC_NR(COWVMO_IOC_TRANSFER),
 	_IOC_NR(COWVMO_IOC_RESTORE), _IOC_NR(COWVMO_IOC_COMPARE),
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),

@@ -9,6 +9,8 @@
  * the N-th on; and the kernel's fault injection where it is built in, which
  * also reaches what the VFS and the page tables need.
  */
+#include <linux/fs.h>
+
 #include "vmo.h"
 #include "kin.h"
 #include "kselftest_harness.h"
@@ -332,6 +334,54 @@ static int run_list(struct scene *s)
 	return rc < 0 ? rc : 0;
 }
 
+static int run_restore(struct scene *s)
+{
+	return vmo_restore(s->vmo, s->child);
+}
+
+static int run_compare(struct scene *s)
+{
+	struct cowvmo_range ranges[4];
+	int rc = vmo_compare(s->vmo, s->child, 0, PAGES * PG, ranges, 4, NULL);
+
+	return rc < 0 ? rc : 0;
+}
+
+/* Within one leaf: more may stop half way. */
+static int run_transfer(struct scene *s)
+{
+	return vmo_transfer(s->vmo, 33 * PG, s->vmo, 0, 3 * PG, NULL);
+}
+
+static int run_transfer_leaf(struct scene *s)
+{
+	return vmo_transfer(s->vmo, 0, s->child, 16 * PG, 16 * PG, NULL);
+}
+
+static int run_reflink(struct scene *s)
+{
+	struct file_clone_range arg = {
+		.src_fd = s->child,
+		.src_offset = 3 * PG,
+		.src_length = 30 * PG,
+		.dest_offset = 3 * PG,
+	};
+
+	return vmo_ret(ioctl(s->vmo, FICLONERANGE, &arg));
+}
+
+static int run_reflink_copy(struct scene *s)
+{
+	struct file_clone_range arg = {
+		.src_fd = s->child,
+		.src_offset = 3 * PG,
+		.src_length = PG,
+		.dest_offset = 9 * PG,
+	};
+
+	return vmo_ret(ioctl(s->vmo, FICLONERANGE, &arg));
+}
+
 static int run_close_child(struct scene *s)
 {
 	int rc = vmo_ret(close(s->child));
@@ -401,6 +451,19 @@ static const struct play commit_plays[] = {
 	{ "commit_hole", run_commit_hole, 0 },
 	{ "commit_shared", run_commit_shared, SNAPSHOT },
 	{ "fallocate", run_fallocate, SNAPSHOT },
+};
+
+static const struct play pair_plays[] = {
+	{ "restore", run_restore, SNAPSHOT },
+	{ "restore_written", run_restore,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED },
+	{ "compare", run_compare, SNAPSHOT | MAPPED | RETOUCHED },
+	{ "transfer", run_transfer, FREE },
+	{ "transfer_shared", run_transfer, SNAPSHOT },
+	{ "transfer_held", run_transfer, MAPPED | TOUCHED | HELD },
+	{ "transfer_leaf", run_transfer_leaf, SNAPSHOT },
+	{ "reflink", run_reflink, SNAPSHOT | MAPPED | RETOUCHED },
+	{ "reflink_copy", run_reflink_copy, SNAPSHOT },
 };
 
 static const struct play fault_plays[] = {
@@ -481,6 +544,12 @@ TEST_F_TIMEOUT(failing, commit, PATIENCE)
 	      ARRAY_SIZE(commit_plays));
 }
 
+TEST_F_TIMEOUT(failing, pair, PATIENCE)
+{
+	sweep(_metadata, variant->way, pair_plays,
+	      ARRAY_SIZE(pair_plays));
+}
+
 TEST_F_TIMEOUT(failing, fault, PATIENCE)
 {
 	sweep(_metadata, variant->way, fault_plays,
@@ -522,6 +591,8 @@ TEST_F_TIMEOUT(kernel, fault_injection, 4 * PATIENCE)
 	      ARRAY_SIZE(resize_plays));
 	sweep(_metadata, &kernel, commit_plays,
 	      ARRAY_SIZE(commit_plays));
+	sweep(_metadata, &kernel, pair_plays,
+	      ARRAY_SIZE(pair_plays));
 	sweep(_metadata, &kernel, fault_plays,
 	      ARRAY_SIZE(fault_plays));
 	sweep(_metadata, &kernel, other_plays,

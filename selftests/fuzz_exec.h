@@ -564,6 +564,8 @@ static inline bool f_look(const struct model *m, __u64 index)
 	return true;
 }
 
+#include "fuzz_pair.h"
+
 static inline bool f_apply(struct model *m, const struct f_op *op)
 {
 	switch (op->kind) {
@@ -578,6 +580,10 @@ static inline bool f_apply(struct model *m, const struct f_op *op)
 	case F_RESIZE:		return f_resize(m, op->arg);
 	case F_STREAM:		return f_stream(m, op->arg);
 	case F_PRIORITY:	return f_priority(m, op->arg);
+	case F_RESTORE:		return f_restore(m, op->arg);
+	case F_COMPARE:		return f_compare(m, op->arg);
+	case F_TRANSFER:	return f_transfer(m, op->arg);
+	case F_REFLINK:		return f_reflink(m, op->arg);
 	case F_MAP:		return f_do_map(m, op->arg);
 	case F_STORE:		return f_store(m, op->arg);
 	case F_FORK_STORE:	return f_fork_store(m, op->arg);

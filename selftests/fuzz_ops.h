@@ -22,6 +22,10 @@ enum f_kind {
 	F_RESIZE,	/* vmo, bytes */
 	F_STREAM,	/* vmo, bytes */
 	F_PRIORITY,	/* vmo, priority */
+	F_RESTORE,	/* vmo, from */
+	F_COMPARE,	/* vmo, with */
+	F_TRANSFER,	/* to, page, from, page, pages */
+	F_REFLINK,	/* to, page, from, page, pages */
 	F_MAP,		/* map, vmo, first page, pages, prot, shared */
 	F_STORE,	/* map, page, in page, length, seed */
 	F_FORK_STORE,	/* map, page, seed */
@@ -59,6 +63,10 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_RESIZE]	= { "resize", 2, 5 },
 	[F_STREAM]	= { "stream", 2, 3 },
 	[F_PRIORITY]	= { "priority", 2, 2 },
+	[F_RESTORE]	= { "restore", 2, 6 },
+	[F_COMPARE]	= { "compare", 2, 5 },
+	[F_TRANSFER]	= { "transfer", 5, 6 },
+	[F_REFLINK]	= { "reflink", 5, 6 },
 	[F_MAP]		= { "map", 6, 10 },
 	[F_STORE]	= { "store", 5, 30 },
 	[F_FORK_STORE]	= { "fork_store", 3, 1 },
@@ -231,6 +239,43 @@ static inline void f_make_clone(struct model *m, __u64 *rnd, struct f_op *op)
 		op->arg[4] = COWVMO_CREATE_NO_WRITE;
 }
 
+/* Mostly a relative: strangers have little to do with each other. */
+static inline int f_other_vmo(struct model *m, __u64 *rnd, int index)
+{
+	unsigned int i, n = f_below(rnd, M_VMOS);
+
+	for (i = 0; i < M_VMOS; i++, n = (n + 1) % M_VMOS)
+		if (m->vmo[n].used && m->vmo[n].fd >= 0 && (int)n != index &&
+		    m->vmo[n].family == m->vmo[index].family &&
+		    f_below(rnd, 8))
+			return n;
+	return f_open_vmo(m, rnd);
+}
+
+/* A range of each; half the time at the same place, if there is one. */
+static inline void f_make_pair(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int other = f_other_vmo(m, rnd, op->arg[0]);
+	const struct m_vmo *to = &m->vmo[op->arg[0]], *from = &m->vmo[other];
+	__u64 most;
+
+	if (op->kind == F_RESTORE || op->kind == F_COMPARE) {
+		op->arg[1] = other;
+		return;
+	}
+	op->arg[1] = f_below(rnd, to->pages + 1);
+	op->arg[2] = other;
+	op->arg[3] = f_below(rnd, from->pages + 1);
+	if (f_below(rnd, 2) && to->base + op->arg[1] >= from->base)
+		op->arg[3] = to->base + op->arg[1] - from->base;
+	if (op->arg[3] > from->pages)
+		op->arg[3] = from->pages;
+	most = to->pages - op->arg[1];
+	if (most > from->pages - op->arg[3])
+		most = from->pages - op->arg[3];
+	op->arg[4] = 1 + f_below(rnd, f_below(rnd, 3) ? most : 20);
+}
+
 static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	int index = f_open_vmo(m, rnd);
@@ -261,6 +306,9 @@ static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 		break;
 	case F_PRIORITY:
 		op->arg[1] = f_below(rnd, 2);
+		break;
+	case F_RESTORE ... F_REFLINK:
+		f_make_pair(m, rnd, op);
 		break;
 	default:
 		f_range(rnd, vmo->pages * PG, &op->arg[1], &op->arg[2]);

@@ -181,6 +181,24 @@ static inline int vmo_set_name(int fd, const char *name)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_NAME, &arg));
 }
 
+static inline int vmo_transfer(int to, __u64 dst, int from, __u64 src,
+			       __u64 length, __u64 *done)
+{
+	struct cowvmo_transfer arg = {
+		.size = sizeof(arg),
+		.src_fd = from,
+		.dst_offset = dst,
+		.src_offset = src,
+		.length = length,
+		.out_done = 0xdeadbeefdeadbeefULL,
+	};
+	int rc = vmo_ret(ioctl(to, COWVMO_IOC_TRANSFER, &arg));
+
+	if (done)
+		*done = arg.out_done;
+	return rc;
+}
+
 static inline int vmo_restore(int fd, int source)
 {
 	struct cowvmo_restore arg = {

@@ -63,6 +63,7 @@ struct bench_row {
 extern const struct bench_row snapshot_rows[];
 extern const struct bench_row fault_rows[];
 extern const struct bench_row cost_rows[];
+extern const struct bench_row exchange_rows[];
 
 /* main.c */
 void die(const char *what);
@@ -78,6 +79,9 @@ int vmo_clone(int fd, u64 size);
 void vmo_commit(int fd, u64 offset, u64 length);
 u64 vmo_metadata(int fd);
 void vmo_poke(int fd, u64 offset);
+void vmo_transfer(int to, int from, u64 size);
+void vmo_reflink(int to, int from, u64 size);
+void vmo_restore(int fd, int source);
 int memfd_new(u64 size);
 void *map_fd(int fd, size_t size);
 void *map_anon(size_t size);

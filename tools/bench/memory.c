@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <linux/cowvmo.h>
+#include <linux/fs.h>
 
 #include "bench.h"
 
@@ -85,6 +86,32 @@ void vmo_poke(int fd, u64 offset)
 {
 	if (pwrite(fd, "x", 1, offset) != 1)
 		die("pwrite");
+}
+
+void vmo_transfer(int to, int from, u64 size)
+{
+	struct cowvmo_transfer arg = {
+		.size = sizeof(arg), .src_fd = from, .length = size,
+	};
+
+	if (ioctl(to, COWVMO_IOC_TRANSFER, &arg) || arg.out_done != size)
+		die("COWVMO_IOC_TRANSFER");
+}
+
+void vmo_reflink(int to, int from, u64 size)
+{
+	struct file_clone_range arg = { .src_fd = from, .src_length = size };
+
+	if (ioctl(to, FICLONERANGE, &arg))
+		die("FICLONERANGE");
+}
+
+void vmo_restore(int fd, int source)
+{
+	struct cowvmo_restore arg = { .size = sizeof(arg), .src_fd = source };
+
+	if (ioctl(fd, COWVMO_IOC_RESTORE, &arg))
+		die("COWVMO_IOC_RESTORE");
 }
 
 int memfd_new(u64 size)

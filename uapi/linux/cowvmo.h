@@ -359,6 +359,41 @@ struct cowvmo_set_name {
 };
 
 /**
+ * struct cowvmo_transfer - ioctl(COWVMO_IOC_TRANSFER), on the VMO fd that gets
+ * @size: sizeof(struct cowvmo_transfer)
+ * @src_fd: the VMO fd that gives, open for writing (else EACCES; EBADF if not
+ *	open, EINVAL if no VMO)
+ * @flags: must be 0
+ * @reserved: must be 0
+ * @dst_offset: where the range begins in the VMO that gets
+ * @src_offset: where it begins in the VMO that gives
+ * @length: number of bytes. All three are multiples of P (else EINVAL)
+ * @out_done: bytes of the range that are done. Written also when the call
+ *	fails with ENOMEM or EINTR: repeat from there
+ *
+ * Moves the content of a range. The source reads zero there afterwards, and
+ * what the destination had is gone. Pages that the source alone sees, and
+ * nobody holds, go without a copy; they stay charged to the memory cgroup that
+ * they are charged to. Holes become holes.
+ *
+ * Within one VMO the ranges must not overlap (EINVAL); to where it is already
+ * a range can be moved. ERANGE: a range is not within its VMO. EPERM: one of
+ * the two is sealed. Both fds must be open for writing (EACCES).
+ *
+ * Behaviour of Zircon's zx_vmo_transfer_data().
+ */
+struct cowvmo_transfer {
+	__u32 size;
+	__s32 src_fd;
+	__u32 flags;
+	__u32 reserved;
+	__aligned_u64 dst_offset;
+	__aligned_u64 src_offset;
+	__aligned_u64 length;
+	__aligned_u64 out_done;
+};
+
+/**
  * struct cowvmo_restore - ioctl(COWVMO_IOC_RESTORE), on a VMO fd
  * @size: sizeof(struct cowvmo_restore)
  * @src_fd: a VMO fd of the same family that begins at the same place: a
@@ -621,6 +656,7 @@ struct cowvmo_lookup {
 #define COWVMO_IOC_SET_STREAM_SIZE	_IO(COWVMO_IOC_TYPE, 0x43)
 #define COWVMO_IOC_GET_INFO		_IO(COWVMO_IOC_TYPE, 0x44)
 #define COWVMO_IOC_SET_NAME		_IO(COWVMO_IOC_TYPE, 0x45)
+#define COWVMO_IOC_TRANSFER		_IO(COWVMO_IOC_TYPE, 0x46)
 #define COWVMO_IOC_RESTORE		_IO(COWVMO_IOC_TYPE, 0x47)
 #define COWVMO_IOC_COMPARE		_IO(COWVMO_IOC_TYPE, 0x4a)
 #define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
