@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A family of VMOs and a trivial model of it: which page of which member
- * holds what, and which pages are one and the same. kin_check() compares
- * everything that can be seen - content, relations, attribution and the pages
- * that the module holds - with the model.
+ * holds what, and which pages are one and the same; for slices and references,
+ * whose pages they show. kin_check() compares everything that can be seen -
+ * content, relations, attribution and the pages that the module holds - with
+ * the model.
  */
 #ifndef COWVMO_SELFTEST_KIN_H
 #define COWVMO_SELFTEST_KIN_H
@@ -22,17 +23,22 @@ struct kin_page {
 };
 
 struct kin_member {
-	int fd;		/* -1: not alive */
+	int fd;		/* -1: closed */
 	int parent;	/* or KIN_NONE */
-	unsigned int pages;
+	int store;	/* whose pages it shows: often its own */
+	int slice_of;	/* what it keeps alive, or KIN_NONE */
+	unsigned int first;	/* of a slice: its first page in the store */
+	unsigned int pages;	/* of a reference: see the store */
 	__u64 id;
+	__u64 born;
 	struct kin_page page[KIN_PAGES];
 };
 
 struct kin {
 	struct kin_member member[KIN_MAX];
 	struct vmo_stats start;
-	__u64 next;
+	__u64 next, made;
+	__u32 flags;	/* of all that are made */
 	bool quick;	/* leave content out */
 };
 
@@ -41,9 +47,72 @@ static inline void kin_init(struct kin *kin)
 	unsigned int i;
 
 	memset(kin, 0, sizeof(*kin));
-	for (i = 0; i < KIN_MAX; i++)
+	for (i = 0; i < KIN_MAX; i++) {
 		kin->member[i].fd = -1;
+		kin->member[i].slice_of = KIN_NONE;
+	}
+	kin->flags = COWVMO_CREATE_RESIZABLE;
 	kin->start = vmo_stats();
+}
+
+/* Has it an fd, or a slice that keeps it alive? */
+static inline bool kin_used(const struct kin *kin, int who)
+{
+	int i;
+
+	if (kin->member[who].fd >= 0)
+		return true;
+	for (i = 0; i < KIN_MAX; i++)
+		if (kin->member[i].slice_of == who && kin_used(kin, i))
+			return true;
+	return false;
+}
+
+static inline bool kin_is_slice(const struct kin *kin, int who)
+{
+	return kin->member[who].slice_of != KIN_NONE;
+}
+
+/* Who stands for the memory: the VMO, else the oldest reference, or KIN_NONE */
+static inline int kin_speaker(const struct kin *kin, int store)
+{
+	int i, who = KIN_NONE;
+
+	if (kin->member[store].store != store || kin_used(kin, store))
+		return kin_used(kin, store) ? store : KIN_NONE;
+	for (i = 0; i < KIN_MAX; i++) {
+		const struct kin_member *m = &kin->member[i];
+
+		if (m->store != store || kin_is_slice(kin, i) ||
+		    !kin_used(kin, i))
+			continue;
+		if (who == KIN_NONE || m->born < kin->member[who].born)
+			who = i;
+	}
+	return who;
+}
+
+/* Has it pages of its own that somebody still shows? */
+static inline bool kin_has_content(const struct kin *kin, int who)
+{
+	return kin->member[who].store == who &&
+		kin_speaker(kin, who) != KIN_NONE;
+}
+
+static inline unsigned int kin_pages(const struct kin *kin, int who)
+{
+	const struct kin_member *m = &kin->member[who];
+
+	return kin_is_slice(kin, who) ? m->pages :
+		kin->member[m->store].pages;
+}
+
+static inline struct kin_page *kin_at(struct kin *kin, int who,
+				      unsigned int page)
+{
+	struct kin_member *m = &kin->member[who];
+
+	return &kin->member[m->store].page[m->first + page];
 }
 
 static inline unsigned int kin_sharers(const struct kin *kin, __u64 ident)
@@ -53,7 +122,7 @@ static inline unsigned int kin_sharers(const struct kin *kin, __u64 ident)
 	for (i = 0; i < KIN_MAX; i++) {
 		const struct kin_member *m = &kin->member[i];
 
-		if (m->fd < 0)
+		if (!kin_has_content(kin, i))
 			continue;
 		for (p = 0; p < m->pages; p++)
 			n += m->page[p].ident == ident;
@@ -68,46 +137,73 @@ static inline void kin_own(struct kin *kin, struct kin_page *page)
 		page->ident = ++kin->next;
 }
 
-static inline int kin_create(struct kin *kin, int who, unsigned int pages)
+/* A new member, whose fd is at hand or is an error: 0 or that */
+static inline int kin_add(struct kin *kin, int who, int fd, int parent,
+			  unsigned int pages)
 {
 	struct kin_member *m = &kin->member[who];
 
 	memset(m, 0, sizeof(*m));
-	m->fd = vmo_new(pages * PG, COWVMO_CREATE_RESIZABLE);
-	m->parent = KIN_NONE;
+	m->fd = fd < 0 ? -1 : fd;
+	m->parent = parent;
+	m->store = who;
+	m->slice_of = KIN_NONE;
 	m->pages = pages;
-	if (m->fd < 0)
-		return m->fd;
-	m->id = vmo_id(m->fd);
+	m->born = ++kin->made;
+	if (fd < 0)
+		return fd;
+	m->id = vmo_id(fd);
 	return 0;
+}
+
+static inline int kin_create(struct kin *kin, int who, unsigned int pages)
+{
+	return kin_add(kin, who, vmo_new(pages * PG, kin->flags), KIN_NONE,
+		       pages);
 }
 
 static inline int kin_clone(struct kin *kin, int who, int of,
 			    unsigned int first, unsigned int pages)
 {
-	struct kin_member *m = &kin->member[who], *from = &kin->member[of];
+	int fd = vmo_child(kin->member[of].fd, kin->flags, first * PG,
+			   pages * PG);
+	int rc = kin_add(kin, who, fd, of, pages);
 	unsigned int p;
 
-	memset(m, 0, sizeof(*m));
-	m->fd = vmo_child(from->fd, COWVMO_CREATE_RESIZABLE, first * PG,
-			  pages * PG);
-	m->parent = of;
-	m->pages = pages;
-	if (m->fd < 0)
-		return m->fd;
-	m->id = vmo_id(m->fd);
-	for (p = 0; p < pages && first + p < from->pages; p++)
-		m->page[p] = from->page[first + p];
-	return 0;
+	for (p = 0; !rc && p < pages && first + p < kin_pages(kin, of); p++)
+		kin->member[who].page[p] = *kin_at(kin, of, first + p);
+	return rc;
+}
+
+static inline int kin_slice(struct kin *kin, int who, int of,
+			    unsigned int first, unsigned int pages)
+{
+	struct kin_member *m = &kin->member[who], *from = &kin->member[of];
+	int fd = vmo_slice(from->fd, first * PG, pages * PG);
+	int rc = kin_add(kin, who, fd, of, pages);
+
+	m->store = from->store;
+	m->first = from->first + first;
+	m->slice_of = of;
+	return rc;
+}
+
+static inline int kin_reference(struct kin *kin, int who, int of)
+{
+	int fd = vmo_reference(kin->member[of].fd, kin->flags);
+	int rc = kin_add(kin, who, fd, of, 0);
+
+	kin->member[who].store = kin->member[of].store;
+	return rc;
 }
 
 static inline int kin_write(struct kin *kin, int who, unsigned int page)
 {
-	struct kin_member *m = &kin->member[who];
+	struct kin_page *at = kin_at(kin, who, page);
 
-	kin_own(kin, &m->page[page]);
-	m->page[page].seed = ++kin->next;
-	return pat_fill(m->fd, page, m->page[page].seed);
+	kin_own(kin, at);
+	at->seed = ++kin->next;
+	return pat_fill(kin->member[who].fd, page, at->seed);
 }
 
 static inline int kin_write_all(struct kin *kin, int who)
@@ -115,50 +211,58 @@ static inline int kin_write_all(struct kin *kin, int who)
 	unsigned int p;
 	int rc = 0;
 
-	for (p = 0; !rc && p < kin->member[who].pages; p++)
+	for (p = 0; !rc && p < kin_pages(kin, who); p++)
 		rc = kin_write(kin, who, p);
 	return rc;
 }
 
 static inline int kin_commit(struct kin *kin, int who, unsigned int page)
 {
-	struct kin_member *m = &kin->member[who];
-
-	kin_own(kin, &m->page[page]);
-	return vmo_commit(m->fd, page * PG, PG);
+	kin_own(kin, kin_at(kin, who, page));
+	return vmo_commit(kin->member[who].fd, page * PG, PG);
 }
 
 static inline int kin_zero(struct kin *kin, int who, unsigned int first,
 			   unsigned int pages)
 {
-	struct kin_member *m = &kin->member[who];
+	struct kin_page *at = kin_at(kin, who, first);
 
-	memset(&m->page[first], 0, pages * sizeof(m->page[0]));
-	return vmo_zero(m->fd, first * PG, pages * PG);
+	memset(at, 0, pages * sizeof(*at));
+	return vmo_zero(kin->member[who].fd, first * PG, pages * PG);
 }
 
 static inline int kin_resize(struct kin *kin, int who, unsigned int pages)
 {
-	struct kin_member *m = &kin->member[who];
+	struct kin_member *m = &kin->member[kin->member[who].store];
 	unsigned int p;
 
 	for (p = pages; p < KIN_PAGES; p++)
 		m->page[p] = (struct kin_page) { 0 };
 	m->pages = pages;
-	return vmo_set_size(m->fd, pages * PG);
+	return vmo_set_size(kin->member[who].fd, pages * PG);
 }
 
-static inline int kin_close(struct kin *kin, int who)
+/* Its children become its parent's. */
+static inline void kin_rehome(struct kin *kin, int who)
 {
-	int fd = kin->member[who].fd;
 	unsigned int i;
 
-	/* Its children become its parent's. */
 	for (i = 0; i < KIN_MAX; i++)
 		if (kin->member[i].parent == who)
 			kin->member[i].parent = kin->member[who].parent;
+}
+
+/* A slice takes those along that only it kept alive. */
+static inline int kin_close(struct kin *kin, int who)
+{
+	int fd = kin->member[who].fd, rc = vmo_ret(close(fd)), next;
+
 	kin->member[who].fd = -1;
-	return vmo_ret(close(fd));
+	for (; who != KIN_NONE && !kin_used(kin, who); who = next) {
+		next = kin->member[who].slice_of;
+		kin_rehome(kin, who);
+	}
+	return rc;
 }
 
 static inline void kin_close_all(struct kin *kin)
@@ -183,23 +287,26 @@ struct kin_expected {
 static inline struct kin_expected kin_expect(const struct kin *kin, int who)
 {
 	const struct kin_member *m = &kin->member[who];
+	const struct kin_member *store = &kin->member[m->store];
 	struct kin_expected e = { 0 };
 	unsigned int i, p;
 
-	for (p = 0; p < m->pages; p++) {
-		unsigned int n = kin_sharers(kin, m->page[p].ident);
+	if (m->parent != KIN_NONE)
+		e.parent_id = kin->member[m->parent].id;
+	for (i = 0; i < KIN_MAX; i++)
+		if (kin_used(kin, i) && kin->member[i].parent == who)
+			e.children++;
+	if (kin_speaker(kin, m->store) != who)
+		return e;
+	for (p = 0; p < store->pages; p++) {
+		unsigned int n = kin_sharers(kin, store->page[p].ident);
 
-		if (!m->page[p].ident)
+		if (!store->page[p].ident)
 			continue;
 		e.populated += PG;
 		e.private += n == 1 ? PG : 0;
 		e.scaled += PG * KIN_BYTE / n;
 	}
-	if (m->parent != KIN_NONE)
-		e.parent_id = kin->member[m->parent].id;
-	for (i = 0; i < KIN_MAX; i++)
-		if (kin->member[i].fd >= 0 && kin->member[i].parent == who)
-			e.children++;
 	return e;
 }
 
@@ -212,7 +319,7 @@ static inline long kin_real_pages(const struct kin *kin)
 	for (i = 0; i < KIN_MAX; i++) {
 		const struct kin_member *m = &kin->member[i];
 
-		for (p = 0; m->fd >= 0 && p < m->pages; p++)
+		for (p = 0; kin_has_content(kin, i) && p < m->pages; p++)
 			if (m->page[p].ident)
 				parts += 840 /
 					kin_sharers(kin, m->page[p].ident);
@@ -243,11 +350,12 @@ static inline int kin_wrong(const char *format, ...)
 static inline int kin_check_content(const struct kin *kin, int who)
 {
 	const struct kin_member *m = &kin->member[who];
+	const struct kin_page *page = &kin->member[m->store].page[m->first];
 	unsigned int p;
 	int rc = 0;
 
-	for (p = 0; !rc && p < m->pages; p++) {
-		rc = page_check(m->fd, p, m->page[p].seed);
+	for (p = 0; !rc && p < kin_pages(kin, who); p++) {
+		rc = page_check(m->fd, p, page[p].seed);
 		if (rc)
 			kin_wrong("member %d page %u: %d", who, p, rc);
 	}
@@ -264,7 +372,8 @@ static inline int kin_check_info(const struct kin *kin, int who,
 	if (vmo_info(m->fd, &info, COWVMO_INFO_MEMORY))
 		return -errno;
 	*scaled = info.out_scaled_bytes * KIN_BYTE + info.out_scaled_fraction;
-	if (info.out_id != m->id || info.out_vmo_size != m->pages * PG)
+	if (info.out_id != m->id ||
+	    info.out_vmo_size != kin_pages(kin, who) * PG)
 		return kin_wrong("member %d: id %llu size %llu", who,
 				 info.out_id, info.out_vmo_size);
 	if (info.out_parent_id != e.parent_id ||
@@ -289,37 +398,63 @@ static inline int kin_check_info(const struct kin *kin, int who,
 	return 0;
 }
 
+/* How many there are: what has content is there though nobody uses it. */
+static inline long kin_alive(const struct kin *kin)
+{
+	unsigned int i;
+	long n = 0;
+
+	for (i = 0; i < KIN_MAX; i++)
+		n += kin_used(kin, i) || kin_has_content(kin, i);
+	return n;
+}
+
+/* Memory that is counted as one's that cannot be asked, having no fd */
+static inline __uint128_t kin_unheard(const struct kin *kin)
+{
+	__uint128_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < KIN_MAX; i++)
+		if (kin_used(kin, i) && kin->member[i].fd < 0)
+			sum += kin_expect(kin, i).scaled;
+	return sum;
+}
+
+/* What the module says it has; @scaled: sum over all with an fd */
+static inline int kin_check_stats(const struct kin *kin, __uint128_t scaled)
+{
+	struct vmo_stats now = vmo_stats();
+	long vmos = now.vmos - kin->start.vmos;
+	long pages = now.pages - kin->start.pages;
+
+	if (vmos != kin_alive(kin))
+		return kin_wrong("%ld VMOs, not %ld", vmos, kin_alive(kin));
+	if (pages != kin_real_pages(kin))
+		return kin_wrong("%ld pages, not %ld", pages,
+				 kin_real_pages(kin));
+	if (!kin_near(scaled + kin_unheard(kin), pages * PG * KIN_BYTE))
+		return kin_wrong("scaled bytes do not add up to %ld pages",
+				 pages);
+	return vmo_validate();
+}
+
 /* 0 if all that can be seen is as it should be; says what is not. */
 static inline int kin_check(const struct kin *kin)
 {
 	__uint128_t scaled = 0, sum = 0;
-	unsigned int i, alive = 0;
-	struct vmo_stats now;
+	unsigned int i;
 	int rc = 0;
 
 	for (i = 0; !rc && i < KIN_MAX; i++) {
 		if (kin->member[i].fd < 0)
 			continue;
-		alive++;
 		rc = kin_check_info(kin, i, &scaled);
 		if (!rc && !kin->quick)
 			rc = kin_check_content(kin, i);
 		sum += scaled;
 	}
-	if (rc)
-		return rc;
-	now = vmo_stats();
-	if (now.vmos - kin->start.vmos != alive)
-		return kin_wrong("%ld VMOs, not %u",
-				 now.vmos - kin->start.vmos, alive);
-	if (now.pages - kin->start.pages != kin_real_pages(kin))
-		return kin_wrong("%ld pages, not %ld",
-				 now.pages - kin->start.pages,
-				 kin_real_pages(kin));
-	if (!kin_near(sum, (now.pages - kin->start.pages) * PG * KIN_BYTE))
-		return kin_wrong("scaled bytes do not add up to %ld pages",
-				 now.pages - kin->start.pages);
-	return vmo_validate();
+	return rc ? rc : kin_check_stats(kin, sum);
 }
 
 /* 0 if nothing at all is left of the family. */
