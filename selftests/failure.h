@@ -21,6 +21,9 @@
 #define HELD		0x10	/* page 0 is in a pipe */
 #define WIDE		0x20	/* a VMO of 2^62 bytes */
 #define EMPTY		0x40	/* without content */
+#define FIXED		0x80	/* not resizable */
+#define SLICED		0x800	/* a slice of all but the first 3 pages */
+#define REFERENCED	0x1000	/* a reference */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -28,7 +31,7 @@
 #define USER_FAULT	0x400	/* is retried for ever */
 
 struct scene {
-	int dev, vmo, child, made;
+	int dev, vmo, child, view, made;
 	unsigned char *mem;
 	int pipe[2];
 };
@@ -41,7 +44,7 @@ struct view {
 
 struct image {
 	long vmos, pages, descs;
-	struct view vmo, child, made;
+	struct view vmo, child, view, made;
 };
 
 /* --- Scenes */
@@ -82,20 +85,38 @@ static inline int hold(struct scene *s)
 	return vmsplice(s->pipe[1], &iov, 1, 0) == PG ? 0 : -EIO;
 }
 
+/* The slice or reference of the scene, if it has one; 0 or -errno */
+static inline int show(struct scene *s, unsigned int flags)
+{
+	if (flags & SLICED)
+		s->view = vmo_slice(s->vmo, 3 * PG, (PAGES - 3) * PG);
+	else if (flags & REFERENCED)
+		s->view = vmo_reference(s->vmo, flags & FIXED ? 0 :
+					COWVMO_CREATE_RESIZABLE);
+	else
+		return 0;
+	return s->view < 0 ? s->view : 0;
+}
+
 static inline int set_up(struct scene *s, unsigned int flags)
 {
 	__u64 size = flags & WIDE ? 1ULL << 62 : PAGES * PG;
+	bool fixed = flags & (FIXED | SLICED);
 	int rc;
 
-	*s = (struct scene) { .child = -1, .made = -1, .pipe = { -1, -1 } };
+	*s = (struct scene) {
+		.child = -1, .view = -1, .made = -1, .pipe = { -1, -1 },
+	};
 	s->dev = vmo_device();
-	s->vmo = vmo_create(s->dev, size, COWVMO_CREATE_RESIZABLE, "sweep");
+	s->vmo = vmo_create(s->dev, size, fixed ? 0 : COWVMO_CREATE_RESIZABLE,
+			    "sweep");
 	if (s->vmo < 0)
 		return s->vmo;
 	s->mem = vmo_map(s->vmo, 0, PAGES * PG, PROT_READ | PROT_WRITE);
 	if (!s->mem)
 		return -EIO;
 	rc = fill(s, flags);
+	rc = rc ?: show(s, flags);
 	if (flags & TOUCHED)
 		touch(s, flags, 0x41);
 	if (!rc && flags & HELD)
@@ -114,6 +135,8 @@ static inline void take_down(struct scene *s)
 	close(s->vmo);
 	if (s->child >= 0)
 		close(s->child);
+	if (s->view >= 0)
+		close(s->view);
 	if (s->made >= 0)
 		close(s->made);
 	if (s->pipe[0] >= 0) {
@@ -172,6 +195,7 @@ static inline int take_image(const struct scene *s, struct image *image)
 	image->descs = now.descs;
 	rc = look(s->vmo, &image->vmo);
 	rc = rc ?: look(s->child, &image->child);
+	rc = rc ?: look(s->view, &image->view);
 	return rc ?: look(s->made, &image->made);
 }
 

@@ -3,14 +3,12 @@
  * What can be seen from outside: how many faults an access costs, tracepoints,
  * and the dumps in debugfs.
  */
-#include "vmo.h"
+#include "maps.h"
 
-#include <stdint.h>
 #include <sys/resource.h>
 
 #include "kselftest_harness.h"
 
-#define RW	(PROT_READ | PROT_WRITE)
 #define PAGES	64U
 #define LEAF	16U
 #define PAGE_TABLE	(512 * PG)
@@ -206,6 +204,86 @@ TEST(the_list_names_every_vmo)
 	close(fd);
 }
 
+/* The line of the list that begins with this id, or NULL */
+static const char *list_line(const char *list, __u64 id)
+{
+	static char line[256];
+	char key[32];
+	const char *at;
+
+	snprintf(key, sizeof(key), "\n%llu parent=", (unsigned long long)id);
+	at = strstr(list, key);
+	if (!at)
+		return NULL;
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at + 1, "\n"),
+		 at + 1);
+	return line;
+}
+
+/* What a VMO's line has to have in it */
+static bool list_has(__u64 id, __u64 populated, __u64 base, __u64 store)
+{
+	static char list[65536] = "\n";
+	char text[128];
+	const char *line;
+
+	if (file_read(VMO_DEBUGFS "vmos", list + 1, sizeof(list) - 1) <= 0)
+		return false;
+	line = list_line(list, id);
+	snprintf(text, sizeof(text), " populated=%llu ",
+		 (unsigned long long)populated);
+	if (!line || !strstr(line, text))
+		return false;
+	snprintf(text, sizeof(text), " base=%llu store=%llu owner=%d ",
+		 (unsigned long long)base, (unsigned long long)store,
+		 getpid());
+	return strstr(line, text);
+}
+
+TEST(the_list_tells_whose_pages_they_are)
+{
+	int fd = vmo_new(8 * PG, 0), slice, ref, inner;
+	__u64 id = vmo_id(fd), ref_id;
+
+	ASSERT_EQ(0, vmo_commit(fd, 0, 3 * PG));
+	slice = vmo_slice(fd, 2 * PG, 4 * PG);
+	inner = vmo_slice(slice, PG, PG);
+	ref = vmo_reference(fd, 0);
+	ASSERT_LE(0, ref);
+	ref_id = vmo_id(ref);
+	EXPECT_TRUE(list_has(id, 3 * PG, 0, id));
+	EXPECT_TRUE(list_has(vmo_id(slice), 0, 2, id));
+	EXPECT_TRUE(list_has(vmo_id(inner), 0, 3, id));
+	EXPECT_TRUE(list_has(ref_id, 0, 0, id));
+	/* It is there, and its memory counts, while a slice keeps it. */
+	close(fd);
+	EXPECT_TRUE(list_has(id, 3 * PG, 0, id));
+	close(inner);
+	close(slice);
+	EXPECT_FALSE(list_has(id, 3 * PG, 0, id));
+	EXPECT_TRUE(list_has(ref_id, 3 * PG, 0, id));
+	close(ref);
+	EXPECT_FALSE(list_has(ref_id, 3 * PG, 0, id));
+}
+
+static int owner_is_me(void *arg)
+{
+	int *fds = arg;
+
+	fds[1] = vmo_slice(fds[0], 0, PG);
+	return !list_has(vmo_id(fds[1]), 0, 0, vmo_id(fds[0]));
+}
+
+/* Of a child, the process that made it: whoever made the parent. */
+TEST(the_list_tells_who_made_it)
+{
+	int fds[2] = { vmo_new(PG, 0) };
+
+	EXPECT_EQ(0, in_child(owner_is_me, fds));
+	EXPECT_TRUE(list_has(vmo_id(fds[0]), 0, 0, vmo_id(fds[0])));
+	close(fds[0]);
+}
+
 TEST(the_dump_shows_the_tree)
 {
 	static char dump[65536];
@@ -219,6 +297,23 @@ TEST(the_dump_shows_the_tree)
 	EXPECT_EQ(0, strncmp(dump, id, strlen(id)));
 	EXPECT_NE(NULL, strstr(dump, "node level=0 first=16 refs=1 "));
 	EXPECT_NE(NULL, strstr(dump, "page index=17 leaves=1 refs=1 mapped=0"));
+	close(fd);
+}
+
+/* Of a slice or reference: the tree whose pages it shows */
+TEST(the_dump_of_a_view_shows_the_tree)
+{
+	static char dump[65536];
+	char id[32];
+	int fd = vmo_new(40 * PG, 0), slice = vmo_slice(fd, PG, PG);
+
+	ASSERT_EQ(0, vmo_commit(fd, 17 * PG, PG));
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)vmo_id(slice));
+	ASSERT_EQ(0, file_write(VMO_DEBUGFS "tree", id));
+	ASSERT_GT(file_read(VMO_DEBUGFS "tree", dump, sizeof(dump)), 0);
+	EXPECT_EQ(0, strncmp(dump, id, strlen(id)));
+	EXPECT_NE(NULL, strstr(dump, "page index=17 leaves=1 refs=1 mapped=0"));
+	close(slice);
 	close(fd);
 }
 
