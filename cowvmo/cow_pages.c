@@ -207,6 +207,24 @@ static int replace_page(struct cowvmo *vmo, u64 pgoff,
 	return fill_hole(vmo, pgoff, cursor, write, reserve);
 }
 
+/* Makes what the cursor is at a page that may be written in place. */
+static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
+		    struct cow_write *write, struct cow_reserve *reserve)
+{
+	int err = 0;
+
+	write->unmapped = false;
+	write->installed = false;
+	if (ptree_cursor_desc(cursor) &&
+	    may_write_in_place(vmo, pgoff, cursor, write))
+		write->page = ptree_cursor_desc(cursor)->page;
+	else
+		err = replace_page(vmo, pgoff, cursor, write, reserve);
+	if (!err && write->mark)
+		ptree_cursor_mark(cursor);
+	return err;
+}
+
 /**
  * cow_write_page() - a page that may be written in place
  * @vmo: the VMO
@@ -232,16 +250,44 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 				&reserve->stash);
 	if (err)
 		return err;
-	write->unmapped = false;
-	write->installed = false;
-	if (ptree_cursor_desc(&cursor) &&
-	    may_write_in_place(vmo, pgoff, &cursor, write))
-		write->page = ptree_cursor_desc(&cursor)->page;
-	else
-		err = replace_page(vmo, pgoff, &cursor, write, reserve);
-	if (!err && write->mark)
-		ptree_cursor_mark(&cursor);
+	err = own_slot(vmo, pgoff, &cursor, write, reserve);
 	ptree_cursor_close(&cursor);
+	return err;
+}
+
+/**
+ * cow_own_pages() - pages that may be written in place, without a fault
+ * @vmo: the VMO
+ * @pgoff: in: the first page; out: the first that is not done
+ * @last: the last page; within the size
+ * @reserve: memory for when none can be had without waiting
+ *
+ * They are marked, as pages with a writable PTE are.
+ *
+ * Context: the caller holds vmo->lock for writing.
+ * Return: as cow_write_page().
+ */
+int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
+		  struct cow_reserve *reserve)
+{
+	struct cow_write write = { .mark = true };
+	struct ptree_cursor cursor;
+	int err = 0;
+
+	lockdep_assert_held_write(&vmo->lock);
+	while (!err && *pgoff <= last) {
+		err = ptree_cursor_open(&cursor, &vmo->tree,
+					vmo->base + *pgoff, &reserve->stash);
+		if (err)
+			return err;
+		do {
+			err = own_slot(vmo, *pgoff, &cursor, &write, reserve);
+			if (err)
+				break;
+			++*pgoff;
+		} while (*pgoff <= last && ptree_cursor_advance(&cursor));
+		ptree_cursor_close(&cursor);
+	}
 	return err;
 }
 

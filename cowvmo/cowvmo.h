@@ -28,6 +28,7 @@
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
@@ -39,6 +40,7 @@
 
 struct kstat;
 struct seq_file;
+struct user_struct;
 
 /* loff_t bounds a VMO. */
 #define COWVMO_MAX_SIZE		(((u64)1 << 63) - PAGE_SIZE)
@@ -86,7 +88,7 @@ struct cowvmo_family {
  * @sealed: the content never changes again; under @lock
  * @may_resize: SET_SIZE and what it stands for are allowed; never changes
  * @hidden: nobody has a file of it any more; under family->lock
- * @users: files, and slices of this VMO
+ * @users: files, pins, and slices of this VMO
  * @zero_lock: protects the two below against readers of @lock
  * @zero_first: first page at which a zero page may be mapped
  * @zero_last: last such page; below @zero_first when there is none
@@ -97,6 +99,7 @@ struct cowvmo_family {
  * @family: set before the VMO can be found, then never changes
  * @store: whose content this VMO shows: its own, or, for a slice or reference,
  *	that of a VMO whose inode it holds. Never changes
+ * @pins: all pins of it, by the pages they cover; under @lock
  * @view_first: for a slice: its first page in @store; never changes
  * @slice_of: for a slice: the VMO it was made from, which lives as long
  * @references: of a store: the references to it; of a reference: the link
@@ -123,6 +126,7 @@ struct cowvmo_family {
 struct cowvmo {
 	struct rw_semaphore lock;
 	struct ptree tree;
+	struct rb_root_cached pins;
 	u64 base;
 	u64 nr_pages;
 	bool shared_once;
@@ -237,6 +241,40 @@ struct cow_write {
 	bool installed;
 };
 
+/**
+ * struct cow_pin - pages that stay where they are
+ * @refs: its file, dma-bufs, other modules
+ * @vmo: the VMO it was made from; held, and used
+ * @node: in the store's tree of pins, unless nothing is pinned yet
+ * @first: first page in the store; never changes
+ * @last: last page that is pinned; changes while the pin is made, under the
+ *	store's lock
+ * @subtree_last: of the tree
+ * @end: one more than the last page that is to be pinned; never changes
+ * @user: whose locked memory counts it, or NULL
+ * @writable: the pages may be written through it; never changes
+ *
+ * Once it is made, nothing of it changes, and its pages are in the tree of the
+ * store, on paths of its own, marked.
+ */
+struct cow_pin {
+	refcount_t refs;
+	struct cowvmo *vmo;
+	struct rb_node node;
+	u64 first;
+	u64 last;
+	u64 subtree_last;
+	u64 end;
+	struct user_struct *user;
+	bool writable;
+};
+
+/* Under the store's lock, for reading or writing. */
+static inline bool cow_has_pins(const struct cowvmo *store)
+{
+	return !RB_EMPTY_ROOT(&store->pins.rb_root);
+}
+
 /* The page that the faulting PTE maps, if there is one. */
 static inline struct page *cow_write_mapped(const struct cow_write *write)
 {
@@ -346,6 +384,8 @@ int cow_copy_content(struct ptree_desc *desc, u64 index,
 		     struct ptree_desc **copy, struct cow_reserve *reserve);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
+int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
+		  struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
 void cow_clear(struct cowvmo *vmo);
@@ -386,6 +426,25 @@ int cowvmo_compare(struct cowvmo *vmo, struct cowvmo *other,
 
 /* lookup.c */
 int cowvmo_lookup(struct cowvmo *vmo, u64 offset, struct cowvmo_lookup *args);
+/* pin.c */
+struct cow_pin *cow_pin_new(struct cowvmo *vmo, u64 offset, u64 length,
+			    bool writable);
+int cow_pin_take(struct cow_pin *pin);
+void cow_pin_get(struct cow_pin *pin);
+void cow_pin_put(struct cow_pin *pin);
+void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
+		   struct page **pages);
+bool cow_find_pinned(const struct cowvmo *store, u64 first, u64 last,
+		     u64 *from, u64 *to);
+bool cow_is_pinned(const struct cowvmo *store, u64 first, u64 last);
+unsigned int cow_pinned_count(const struct cowvmo *store, u64 pgoff);
+u64 cow_pinned_pages(const struct cowvmo *store);
+const char *cow_pins_validate(const struct cowvmo *store);
+extern atomic_long_t cowvmo_nr_pins;
+
+/* pin_file.c */
+struct file *cow_pin_open(struct cowvmo *vmo, u64 offset, u64 length,
+			  bool writable);
 
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);

@@ -5,6 +5,7 @@
  * Pages are cut out of the mappings first, then out of the tree; what only
  * this tree reached is chained up and freed after the lock has been dropped,
  * under family->counts for reading, so that queries never see half of it gone.
+ * A pinned page does not go: it is cleared where it is, or the call is refused.
  * What cuts content off does so in full or not at all; only ZERO goes step by
  * step, and tells how far it got.
  *
@@ -14,8 +15,12 @@
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "cowvmo.h"
+
+/* Pinned pages that are cleared in one step. */
+#define CLEAR_BATCH	64
 
 /* May content be changed at all? */
 static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
@@ -48,6 +53,38 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 				  vmo->base + last, &reserve->stash, dead);
 	if (!err && even_cows)
 		cowvmo_unmap(vmo, first, last, true);
+	return err;
+}
+
+/*
+ * One step of emptying pages [*@first, @last]: up to the next pinned page, or
+ * over some pinned ones, which stay where they are and are cleared.
+ *
+ * What a step needs memory for are nodes that reach beyond both the step and
+ * the pinned pages next to it, for those are on paths of the VMO's own: so all
+ * steps together need no more than one step over the whole range would.
+ */
+static int cut_step_locked(struct cowvmo *vmo, u64 *first, u64 last,
+			   bool even_cows, struct cow_reserve *reserve,
+			   struct ptree_dead *dead)
+{
+	u64 from, to;
+	int err;
+
+	if (cow_find_pinned(vmo, *first, last, &from, &to)) {
+		if (from == *first) {
+			last = min(to, from + CLEAR_BATCH - 1);
+			for (; *first <= last; ++*first)
+				clear_highpage(ptree_lookup(&vmo->tree,
+							    vmo->base +
+							    *first)->page);
+			return 0;
+		}
+		last = from - 1;
+	}
+	err = erase_locked(vmo, *first, last, even_cows, reserve, dead);
+	if (!err)
+		*first = last + 1;
 	return err;
 }
 
@@ -99,6 +136,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 			   struct ptree_dead *dead)
 {
 	int err = check_change(vmo, cut->offset, cut->length);
+	u64 first, last;
 
 	if (err || !cut->length)
 		return err;
@@ -106,9 +144,11 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 		return -EOPNOTSUPP;
 	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
 		return -EINVAL;
-	return erase_locked(vmo, cut->offset >> PAGE_SHIFT,
-			    (cut->offset + cut->length - 1) >> PAGE_SHIFT,
-			    false, reserve, dead);
+	first = cut->offset >> PAGE_SHIFT;
+	last = first + (cut->length >> PAGE_SHIFT) - 1;
+	if (cow_is_pinned(vmo, first, last))
+		return -EBUSY;
+	return erase_locked(vmo, first, last, false, reserve, dead);
 }
 
 /**
@@ -119,7 +159,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
  * @relatives: the VMO has living relatives, so that it is refused
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -EPERM, -EOPNOTSUPP, -EINVAL, -ENOMEM, -EINTR.
+ * Return: 0, -ERANGE, -EPERM, -EOPNOTSUPP, -EINVAL, -EBUSY, -ENOMEM, -EINTR.
  */
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
 {
@@ -167,7 +207,7 @@ static int zero_part_locked(struct cowvmo *vmo, u64 pgoff, unsigned int from,
 
 /*
  * One step of zeroing [@pos, @end): up to the end of the first page if that
- * is only a part of it, else all whole pages. Advances @pos.
+ * is only a part of it, else whole pages. Advances @pos.
  */
 static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
 			    struct cow_reserve *reserve,
@@ -184,9 +224,9 @@ static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
 		err = zero_part_locked(vmo, pgoff, from,
 				       from + (next - *pos), reserve);
 	} else {
-		next = round_down(end, PAGE_SIZE);
-		err = erase_locked(vmo, pgoff, (next >> PAGE_SHIFT) - 1,
-				   false, reserve, dead);
+		err = cut_step_locked(vmo, &pgoff, (end >> PAGE_SHIFT) - 1,
+				      false, reserve, dead);
+		next = pgoff << PAGE_SHIFT;
 	}
 	if (!err)
 		*pos = next;
@@ -215,6 +255,10 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 		up_write(&vmo->lock);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
+		/* Around pins it can take many steps. */
+		if (!err && *pos < end && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	}
 	ptree_reap(&dead);
 	up_read(&vmo->family->counts);
@@ -261,19 +305,22 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 
 /*
  * Makes everything from byte @from to page @end read zero, or changes nothing:
- * where a page must be copied and a range cut out, memory for both is there
- * before either begins.
+ * where a page must be copied and a range cut out, or more than one range,
+ * memory for all of it is there before it begins.
  */
 static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
 			   bool even_cows, struct cow_reserve *reserve,
 			   struct ptree_dead *dead)
 {
-	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE);
+	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE), at = first;
 	unsigned int tail = offset_in_page(from);
 	struct cow_write write = {};
 	int err;
 
 	lockdep_assert_held_write(&vmo->lock);
+	if (first < end && !cow_reserve_is_full(reserve) &&
+	    cow_is_pinned(vmo, first, end - 1))
+		return -ENOMEM;
 	if (tail && ptree_lookup(&vmo->tree, vmo->base + first - 1)) {
 		if (!cow_reserve_is_full(reserve))
 			return -ENOMEM;
@@ -281,11 +328,12 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
 		if (err)
 			return err;
 	}
-	if (first < end) {
-		err = erase_locked(vmo, first, end - 1, even_cows, reserve,
-				   dead);
+	while (at < end) {
+		err = cut_step_locked(vmo, &at, end - 1, even_cows, reserve,
+				      dead);
 		if (err)
 			return err;
+		cond_resched();
 	}
 	if (write.page)
 		zero_user_segment(write.page, tail, PAGE_SIZE);
@@ -326,6 +374,9 @@ static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 	if (vmo->sealed)
 		return -EPERM;
 	if (size < vmo_size(vmo)) {
+		if (cow_is_pinned(vmo, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
+				  U64_MAX))
+			return -EBUSY;
 		err = cut_from_locked(vmo, size, vmo->nr_pages, true, reserve,
 				      dead);
 		if (err)
@@ -368,8 +419,8 @@ static int set_stream_size_locked(struct cowvmo *vmo,
  *
  * Context: may sleep; the caller holds the inode's lock.
  * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
- * because of where its ancestors' ranges began; -EPERM: it is sealed;
- * -ENOMEM, -EINTR, -EIO.
+ * because of where its ancestors' ranges began; -EPERM: it is sealed; -EBUSY:
+ * a page that would go is pinned; -ENOMEM, -EINTR, -EIO.
  */
 int cow_resize(struct cowvmo *vmo, u64 size)
 {
@@ -385,7 +436,8 @@ int cow_resize(struct cowvmo *vmo, u64 size)
  * @stream_size: the stream size before, in bytes
  *
  * For who holds the inode's lock ever since: what has been added lies on paths
- * of the store's own, and to cut that off takes no memory.
+ * of the store's own, and to cut that off takes no memory. If somebody has
+ * pinned a page there meanwhile, the sizes stay as they are.
  *
  * Context: may sleep.
  */
@@ -398,12 +450,14 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 	cow_reserve_init(&none, 0);
 	down_read(&store->family->counts);
 	down_write(&store->lock);
-	if (!vmo_is_slice(vmo) && nr_pages < store->nr_pages) {
+	if (vmo_is_slice(vmo) || nr_pages >= store->nr_pages) {
+		cow_set_end(vmo, stream_size);
+	} else if (!cow_is_pinned(store, nr_pages, U64_MAX)) {
 		erase_locked(store, nr_pages, store->nr_pages - 1, true, &none,
 			     &dead);
 		store->nr_pages = nr_pages;
+		cow_set_end(vmo, stream_size);
 	}
-	cow_set_end(vmo, stream_size);
 	up_write(&store->lock);
 	ptree_reap(&dead);
 	up_read(&store->family->counts);

@@ -31,6 +31,7 @@ static int stats_show(struct seq_file *m, void *unused)
 	seq_printf(m, "pages %ld\n", atomic_long_read(&cowvmo_nr_pages));
 	seq_printf(m, "nodes %ld\n", atomic_long_read(&ptree_nr_nodes));
 	seq_printf(m, "descs %ld\n", atomic_long_read(&ptree_nr_descs));
+	seq_printf(m, "pins %ld\n", atomic_long_read(&cowvmo_nr_pins));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -351,7 +352,7 @@ static void check_trees(struct census *census, struct cowvmo_family *family)
 	}
 	list_for_each_entry(vmo, &family->members, member) {
 		census->vmo = vmo;
-		why = ptree_validate(&vmo->tree);
+		why = ptree_validate(&vmo->tree) ?: cow_pins_validate(vmo);
 		if (why)
 			census_fail(census, why);
 		ptree_walk(&vmo->tree, &check_visitor, census);

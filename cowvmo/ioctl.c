@@ -29,6 +29,7 @@ union cowvmo_args {
 	struct cowvmo_open open;
 	struct cowvmo_set_priority set_priority;
 	struct cowvmo_lookup lookup;
+	struct cowvmo_pin pin;
 };
 
 /**
@@ -484,6 +485,23 @@ static long ioctl_lookup(struct file *file, union cowvmo_args *args)
 	return cowvmo_lookup(vmo, offset, lookup);
 }
 
+static long ioctl_pin(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_pin *arg = &args->pin;
+	bool writable = arg->flags & COWVMO_PIN_WRITE;
+	int fd;
+
+	if (arg->flags & ~COWVMO_PIN_WRITE)
+		return -EINVAL;
+	if (writable && !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return install_file(cow_pin_open(file_to_vmo(file), arg->offset,
+					 arg->length, writable), fd);
+}
+
 static const struct cowvmo_ioctl_op device_ops[] = {
 	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
 		 false, true, ioctl_query),
@@ -519,6 +537,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 true, false, ioctl_set_priority),
 	IOCTL_OP(COWVMO_IOC_LOOKUP, cowvmo_lookup, out_next,
 		 false, true, ioctl_lookup),
+	IOCTL_OP(COWVMO_IOC_PIN, cowvmo_pin, length,
+		 false, false, ioctl_pin),
 };
 
 static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,

@@ -93,6 +93,9 @@ static void add_page(struct lookup *lookup, const struct ptree_slot *slot,
 		state->flags |= COWVMO_PAGE_PRIVATE;
 	if (slot->marked)
 		state->flags |= COWVMO_PAGE_WRITABLE;
+	state->pins = cow_pinned_count(lookup->store, lookup->next);
+	if (state->pins)
+		state->flags |= COWVMO_PAGE_PINNED;
 	if (lookup->flags & COWVMO_LOOKUP_SHARERS)
 		state->sharers = count_sharers(lookup->store->family,
 					       slot->desc);

@@ -4,7 +4,8 @@
  *
  * Where two relatives have the range at the same place of their family's
  * content, the one shares the nodes of the other, in time that does not depend
- * on the width. Everywhere else pages are copied one by one, which is what
+ * on the width. Everywhere else, and where pages are pinned, they are copied
+ * one by one, which is what
  * a program would do itself, without bringing them to user memory.
  */
 #include <linux/fs.h>
@@ -48,6 +49,8 @@ static int share_locked(const struct reflink *link, struct ptree *tree,
 	lockdep_assert_held_write(&to->lock);
 	if (to->sealed)
 		return -EPERM;
+	if (cow_is_pinned(to, link->dst, link->dst + link->nr - 1))
+		return -EBUSY;
 	/* Pages go only after nobody can reach them through a PTE. */
 	if (cowvmo_is_mapped(to))
 		ptree_diff(&to->tree, tree, first, last, unmap_run, to);
@@ -76,7 +79,7 @@ static int share_into(const struct reflink *link, struct ptree *tree,
 	return err;
 }
 
-/* All or nothing. */
+/* All or nothing. -EBUSY: what is pinned cannot be shared. */
 static int reflink_share(const struct reflink *link)
 {
 	struct ptree_dead dead = {};
@@ -204,6 +207,8 @@ static int reflink(const struct reflink *link, u64 *done)
 	    link->from->base + link->src != link->to->base + link->dst)
 		return reflink_copy(link, done);
 	err = reflink_share(link);
+	if (err == -EBUSY)
+		return reflink_copy(link, done);
 	if (err)
 		return err;
 all:

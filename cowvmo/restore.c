@@ -48,6 +48,8 @@ static int restore_locked(struct cowvmo *vmo, struct cow_share *share,
 		return -EPERM;
 	if (share->nr_pages != vmo->nr_pages && !may_resize)
 		return -EINVAL;
+	if (cow_has_pins(vmo))
+		return -EBUSY;
 	unmap_difference(vmo, share);
 	ptree_clear(&vmo->tree, dead);
 	vmo->tree = share->tree;
@@ -84,7 +86,7 @@ static int restore_from(struct cowvmo *vmo, struct cowvmo *source,
  *
  * Context: may sleep; the caller holds the lock of the inode of @vmo.
  * Return: 0; -EINVAL: not such a relative, or of another size; -EPERM: @vmo is
- * sealed; -ENOMEM, -EINTR.
+ * sealed; -EBUSY: one has pinned pages; -ENOMEM, -EINTR.
  */
 int cow_restore(struct cowvmo *vmo, struct cowvmo *source, bool may_resize)
 {

@@ -10,7 +10,8 @@
  *
  * A page that anyone else holds - a device, a pipe, a debugger - may be
  * written or must keep being read without a fault. It stays with its VMO,
- * mark and all, and the child gets a copy, made now.
+ * mark and all, and the child gets a copy, made now. Who pins a page has said
+ * that it is the content as long as the pin lives: then there is no snapshot.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -151,6 +152,8 @@ static int snapshot_locked(struct cowvmo *vmo, u64 first, u64 last,
 	u64 base = vmo->base;
 
 	lockdep_assert_held_write(&vmo->lock);
+	if (cow_has_pins(vmo))
+		return -EBUSY;
 	if (first >= vmo->nr_pages || first > last)
 		return 0;
 	last = min(last, vmo->nr_pages - 1);
@@ -188,6 +191,17 @@ static int make_room(struct held_pages *held, struct cow_reserve *reserve,
 		held->room = room;
 	}
 	return cow_reserve_fill_need(reserve, need);
+}
+
+/* Nothing to share, but refused all the same where it would be. */
+static int snapshot_nothing(struct cowvmo *vmo)
+{
+	int err;
+
+	down_read(&vmo->lock);
+	err = cow_has_pins(vmo) ? -EBUSY : 0;
+	up_read(&vmo->lock);
+	return err;
 }
 
 /**
@@ -240,7 +254,8 @@ int cow_share(struct cowvmo *vmo, u64 first, u64 last, struct cow_share *share)
  * What lies beyond the VMO's end is left out for good.
  *
  * Context: may sleep; takes vmo->lock. The caller holds family->lock.
- * Return: 0, -ENOMEM, or -EINTR when the task is being killed.
+ * Return: 0; -EBUSY: a page of @vmo is pinned; -ENOMEM; -EINTR: the task is
+ * being killed.
  */
 int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 		 struct cowvmo *child)
@@ -252,7 +267,7 @@ int cow_snapshot(struct cowvmo *vmo, u64 offset, u64 length,
 
 	lockdep_assert_held(&vmo->family->lock);
 	if (!length)
-		return 0;
+		return snapshot_nothing(vmo);
 	child->shared_once = true;
 	err = cow_share(vmo, first, last, &share);
 	child->tree = share.tree;
@@ -266,7 +281,9 @@ static int seal_locked(struct cowvmo *vmo)
 	lockdep_assert_held_write(&vmo->lock);
 	if (vmo->sealed)
 		return 0;
-	if (mapping_writably_mapped(vmo->inode.i_mapping))
+	/* Who holds a page through a pin that only reads cannot be told apart. */
+	if (cow_has_pins(vmo) ||
+	    mapping_writably_mapped(vmo->inode.i_mapping))
 		return -EBUSY;
 	/* Nobody can come to hold a page for writing now, but may still do. */
 	smp_mb();	/* no mappings first, no holders second */
@@ -285,8 +302,8 @@ static int seal_locked(struct cowvmo *vmo)
  *
  * Context: may sleep; the caller holds the inode's lock, so that no write is
  * half done.
- * Return: 0; -EBUSY: a mapping could write, or somebody holds a page that was
- * writable.
+ * Return: 0; -EBUSY: a mapping could write, a page is pinned, or somebody holds
+ * a page that was writable.
  */
 int cow_seal(struct cowvmo *vmo)
 {

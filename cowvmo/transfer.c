@@ -58,6 +58,11 @@ static void unmap_pages(struct cowvmo *vmo, u64 first, u64 nr)
 		cowvmo_unmap(vmo, first, first + nr - 1, false);
 }
 
+static bool has_pins(const struct cowvmo *vmo, u64 first, u64 nr)
+{
+	return cow_is_pinned(vmo, first, first + nr - 1);
+}
+
 static int check_transfer(const struct transfer *transfer)
 {
 	const struct cowvmo *from = transfer->from, *to = transfer->to;
@@ -69,7 +74,10 @@ static int check_transfer(const struct transfer *transfer)
 		return -ERANGE;
 	if (!transfer->left)
 		return 0;
-	return from->sealed || to->sealed ? -EPERM : 0;
+	if (from->sealed || to->sealed)
+		return -EPERM;
+	return has_pins(from, transfer->src, transfer->left) ||
+	       has_pins(to, transfer->dst, transfer->left) ? -EBUSY : 0;
 }
 
 /* A batch with content, or a hole. */
@@ -162,7 +170,8 @@ static int transfer_all(struct transfer *transfer)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL: the ranges overlap; -ERANGE: one is not within its VMO;
- * -EPERM: one is sealed; -ENOMEM, -EINTR, -EIO.
+ * -EPERM: one is sealed; -EBUSY: a page of one is pinned; -ENOMEM, -EINTR,
+ * -EIO.
  */
 int cow_transfer(struct cowvmo *to, u64 dst, struct cowvmo *from, u64 src,
 		 u64 nr, u64 *done)

@@ -186,7 +186,8 @@ static struct file *vmo_create_child_mounted(struct file *from,
  * @args: validated as far as no lock is needed for it
  *
  * Context: may sleep; takes family->lock and the lock of the store.
- * Return: the child's first file, or an ERR_PTR: -ENOMEM, -ENFILE, -EINTR.
+ * Return: the child's first file, or an ERR_PTR: -ENOMEM, -ENFILE, -EBUSY,
+ * -EINTR.
  */
 struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args)

@@ -62,6 +62,7 @@ static const struct {
 	{ .cmd = COWVMO_IOC_SET_PRIORITY,
 	  .size = sizeof(struct cowvmo_set_priority) },
 	{ .cmd = COWVMO_IOC_LOOKUP, .size = sizeof(struct cowvmo_lookup) },
+	{ .cmd = COWVMO_IOC_PIN, .size = sizeof(struct cowvmo_pin) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -233,6 +234,17 @@ TEST_F(compat, lookup)
 	EXPECT_EQ(-EFAULT, vmo_lookup(self->vmo, 0, 0, 4 * PG,
 				      (void *)0xfffff000, 4, &next));
 	EXPECT_EQ(0, next);
+}
+
+TEST_F(compat, pin)
+{
+	int pin = vmo_pin(self->vmo, COWVMO_PIN_WRITE, 2 * PG, 2 * PG);
+
+	ASSERT_LE(0, pin);
+	EXPECT_EQ(3 * PG, vmo_populated(self->vmo));
+	EXPECT_EQ(-EBUSY, vmo_snapshot(self->vmo));
+	EXPECT_EQ(-ERANGE, vmo_pin(self->vmo, 0, 1ULL << 32, PG));
+	EXPECT_EQ(0, close(pin));
 }
 
 TEST_F(compat, mapping)

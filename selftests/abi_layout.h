@@ -33,6 +33,7 @@ ABI_ASSERT(COWVMO_IOC_SET_PRIORITY == 0xD94E);
 ABI_ASSERT(COWVMO_IOC_SEAL == 0xD948);
 ABI_ASSERT(COWVMO_IOC_OPEN == 0xD949);
 ABI_ASSERT(COWVMO_IOC_LOOKUP == 0xD94C);
+ABI_ASSERT(COWVMO_IOC_PIN == 0xD94B);
 
 ABI_SIZE(cowvmo_query, 24);
 ABI_AT(cowvmo_query, size, 0);
@@ -166,6 +167,11 @@ ABI_AT(cowvmo_lookup, entry_size, 36);
 ABI_AT(cowvmo_lookup, out_nr, 40);
 ABI_AT(cowvmo_lookup, out_reserved, 44);
 ABI_AT(cowvmo_lookup, out_next, 48);
+ABI_SIZE(cowvmo_pin, 24);
+ABI_AT(cowvmo_pin, size, 0);
+ABI_AT(cowvmo_pin, flags, 4);
+ABI_AT(cowvmo_pin, offset, 8);
+ABI_AT(cowvmo_pin, length, 16);
 
 ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
 ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);
@@ -199,5 +205,7 @@ ABI_ASSERT(COWVMO_PAGE_WRITABLE == 2);
 ABI_ASSERT(COWVMO_PAGE_MAPPED == 4);
 ABI_ASSERT(COWVMO_PAGE_HELD == 8);
 ABI_ASSERT(COWVMO_PAGE_PINNED == 16);
+ABI_ASSERT(COWVMO_PIN_WRITE == 1);
+ABI_ASSERT(COWVMO_MAX_PINS == 31);
 
 #endif /* COWVMO_SELFTEST_ABI_LAYOUT_H */

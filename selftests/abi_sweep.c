@@ -20,7 +20,7 @@ struct state {
 	__u64 size, stream, populated, children;
 	__u64 content[PAGES];
 	char name[COWVMO_NAME_LEN];
-	long vmos;
+	long vmos, pins;
 	int free_fd;
 };
 
@@ -52,6 +52,7 @@ static void state_take(struct state *st, int fd)
 	for (i = 0; i < PAGES; i++)
 		st->content[i] = page_hash(fd, i);
 	st->vmos = vmo_stat("vmos");
+	st->pins = vmo_stat("pins");
 	st->free_fd = dup(fd);
 	close(st->free_fd);
 }
@@ -134,6 +135,7 @@ static void expect_unchanged(struct __test_metadata *_metadata,
 	EXPECT_EQ(before->populated, now.populated);
 	EXPECT_EQ(before->children, now.children);
 	EXPECT_EQ(before->vmos, now.vmos);
+	EXPECT_EQ(before->pins, now.pins);
 	EXPECT_EQ(before->free_fd, now.free_fd);
 	EXPECT_STREQ(before->name, now.name);
 	EXPECT_EQ(0, memcmp(before->content, now.content,
@@ -624,6 +626,34 @@ FIXTURE_VARIANT_ADD(abi, lookup) {
 	},
 };
 
+static void fill_pin(void *arg)
+{
+	*(struct cowvmo_pin *)arg = (struct cowvmo_pin) {
+		.offset = PG,
+		.length = 2 * PG,
+	};
+}
+
+static void check_pin(struct __test_metadata *_metadata, int vmo, int rc,
+		      const void *arg)
+{
+	(void)arg;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(-EBUSY, vmo_snapshot(vmo));
+	EXPECT_EQ(0, pat_check(vmo, 1, 2));
+	EXPECT_EQ(0, pat_check(vmo, 2, 3));
+	EXPECT_EQ(-EINVAL, vmo_ret(read(rc, &vmo, 1)));
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, pin) {
+	.cmd = COWVMO_IOC_PIN,
+	.size = sizeof(struct cowvmo_pin),
+	.fill = fill_pin, .check = check_pin,
+	.members = { { offsetof(struct cowvmo_pin, flags), 4,
+		       COWVMO_PIN_WRITE } },
+};
+
 /* The struct at @at, claiming to be @size bytes long */
 static void prepare(const FIXTURE_VARIANT(abi) * variant, unsigned char *at,
 		    __u32 size)
@@ -864,7 +894,8 @@ TEST_F(abi, read_only_fd)
 		EXPECT_EQ(-EACCES, rc);
 		expect_unchanged(_metadata, &before, fd);
 	} else if (variant->cmd == COWVMO_IOC_CREATE_CHILD ||
-		   variant->cmd == COWVMO_IOC_OPEN) {
+		   variant->cmd == COWVMO_IOC_OPEN ||
+		   variant->cmd == COWVMO_IOC_PIN) {
 		variant->check(_metadata, fd, rc, self->buf);
 	} else {
 		EXPECT_EQ(0, rc);
@@ -900,6 +931,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
 	_IOC_NR(COWVMO_IOC_LOOKUP),
+	_IOC_NR(COWVMO_IOC_PIN),
 };
 
 static bool is_known(unsigned int nr)

@@ -24,6 +24,7 @@
 #define FIXED		0x80	/* not resizable */
 #define SLICED		0x800	/* a slice of all but the first 3 pages */
 #define REFERENCED	0x1000	/* a reference */
+#define PINNED		0x2000	/* some pages are pinned, after the snapshot */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -34,6 +35,7 @@ struct scene {
 	int dev, vmo, child, view, made;
 	unsigned char *mem;
 	int pipe[2];
+	int pins[4];	/* three of the scene, one that is made in it */
 };
 
 /* All that can be seen of one VMO */
@@ -43,7 +45,7 @@ struct view {
 };
 
 struct image {
-	long vmos, pages, descs;
+	long vmos, pages, descs, pins;
 	struct view vmo, child, view, made;
 };
 
@@ -98,6 +100,15 @@ static inline int show(struct scene *s, unsigned int flags)
 	return s->view < 0 ? s->view : 0;
 }
 
+/* In the middle of a leaf, at its edge, and across two; the first is shared. */
+static inline int pin_some(struct scene *s)
+{
+	s->pins[0] = vmo_pin(s->vmo, COWVMO_PIN_WRITE, 23 * PG, PG);
+	s->pins[1] = vmo_pin(s->vmo, 0, 16 * PG, 3 * PG);
+	s->pins[2] = vmo_pin(s->vmo, 0, 27 * PG, 9 * PG);
+	return s->pins[0] < 0 || s->pins[1] < 0 || s->pins[2] < 0 ? -EIO : 0;
+}
+
 static inline int set_up(struct scene *s, unsigned int flags)
 {
 	__u64 size = flags & WIDE ? 1ULL << 62 : PAGES * PG;
@@ -106,6 +117,7 @@ static inline int set_up(struct scene *s, unsigned int flags)
 
 	*s = (struct scene) {
 		.child = -1, .view = -1, .made = -1, .pipe = { -1, -1 },
+		.pins = { -1, -1, -1, -1 },
 	};
 	s->dev = vmo_device();
 	s->vmo = vmo_create(s->dev, size, fixed ? 0 : COWVMO_CREATE_RESIZABLE,
@@ -121,16 +133,19 @@ static inline int set_up(struct scene *s, unsigned int flags)
 		touch(s, flags, 0x41);
 	if (!rc && flags & HELD)
 		rc = hold(s);
-	if (rc || !(flags & SNAPSHOT))
-		return rc;
-	s->child = vmo_child(s->vmo, COWVMO_CREATE_RESIZABLE, 0, size);
+	if (!rc && flags & SNAPSHOT) {
+		s->child = vmo_child(s->vmo, COWVMO_CREATE_RESIZABLE, 0, size);
+		rc = s->child < 0 ? s->child : 0;
+	}
 	if (flags & RETOUCHED)
 		touch(s, flags, 0x42);
-	return s->child < 0 ? s->child : 0;
+	return !rc && flags & PINNED ? pin_some(s) : rc;
 }
 
 static inline void take_down(struct scene *s)
 {
+	unsigned int i;
+
 	munmap(s->mem, PAGES * PG);
 	close(s->vmo);
 	if (s->child >= 0)
@@ -143,6 +158,9 @@ static inline void take_down(struct scene *s)
 		close(s->pipe[0]);
 		close(s->pipe[1]);
 	}
+	for (i = 0; i < 4; i++)
+		if (s->pins[i] >= 0)
+			close(s->pins[i]);
 	close(s->dev);
 }
 
@@ -193,6 +211,7 @@ static inline int take_image(const struct scene *s, struct image *image)
 	image->vmos = now.vmos;
 	image->pages = now.pages;
 	image->descs = now.descs;
+	image->pins = now.pins;
 	rc = look(s->vmo, &image->vmo);
 	rc = rc ?: look(s->child, &image->child);
 	rc = rc ?: look(s->view, &image->view);

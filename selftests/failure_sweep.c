@@ -266,6 +266,39 @@ static int run_close_child(struct scene *s)
 	return rc;
 }
 
+static int pin(struct scene *s, __u32 flags, __u64 first, __u64 pages)
+{
+	s->pins[3] = vmo_pin(s->vmo, flags, first * PG, pages * PG);
+	return s->pins[3] < 0 ? s->pins[3] : 0;
+}
+
+static int run_pin(struct scene *s)
+{
+	return pin(s, COWVMO_PIN_WRITE, 16, 7);
+}
+
+static int run_pin_hole(struct scene *s)
+{
+	return pin(s, 0, 7, 1);
+}
+
+static int run_pin_shared(struct scene *s)
+{
+	return pin(s, 0, 20, 1);
+}
+
+static int run_close_pins(struct scene *s)
+{
+	int rc = 0;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		rc = rc ?: vmo_ret(close(s->pins[i]));
+		s->pins[i] = -1;
+	}
+	return rc;
+}
+
 /* --- The scenes */
 
 static const struct play create_plays[] = {
@@ -357,6 +390,25 @@ static const struct play fault_plays[] = {
 	{ "private_mapping", run_private_mapping, 0 },
 };
 
+/* Around pinned pages there is more than one range to cut out. */
+static const struct play pin_plays[] = {
+	{ "pin", run_pin, 0 },
+	{ "pin_again", run_pin, PINNED },
+	{ "pin_hole", run_pin_hole, 0 },
+	{ "pin_hole_empty", run_pin_hole, EMPTY },
+	{ "pin_hole_shared", run_pin_hole, SNAPSHOT },
+	{ "pin_shared", run_pin_shared, SNAPSHOT },
+	{ "pin_shared_touched", run_pin_shared,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED },
+	{ "pinned_zero_range", run_zero_range, SNAPSHOT | PINNED },
+	{ "pinned_zero_whole", run_zero_whole, SNAPSHOT | PINNED | FREE },
+	{ "pinned_stream", run_stream, SNAPSHOT | PINNED },
+	{ "pinned_stream_touched", run_stream,
+	  SNAPSHOT | PINNED | MAPPED | TOUCHED | RETOUCHED },
+	{ "pinned_write", run_write_copy, SNAPSHOT | PINNED },
+	{ "close_pins", run_close_pins, SNAPSHOT | PINNED | FREE | SURE },
+};
+
 static const struct play other_plays[] = {
 	{ "info", run_info, SNAPSHOT },
 	{ "lookup", run_lookup, SNAPSHOT },
@@ -432,6 +484,12 @@ TEST_F_TIMEOUT(failing, fault, PATIENCE)
 	      ARRAY_SIZE(fault_plays));
 }
 
+TEST_F_TIMEOUT(failing, pin, PATIENCE)
+{
+	sweep(_metadata, variant->way, pin_plays,
+	      ARRAY_SIZE(pin_plays));
+}
+
 TEST_F_TIMEOUT(failing, other, PATIENCE)
 {
 	sweep(_metadata, variant->way, other_plays,
@@ -470,6 +528,8 @@ TEST_F_TIMEOUT(kernel, fault_injection, 4 * PATIENCE)
 	      ARRAY_SIZE(pair_plays));
 	sweep(_metadata, &kernel, fault_plays,
 	      ARRAY_SIZE(fault_plays));
+	sweep(_metadata, &kernel, pin_plays,
+	      ARRAY_SIZE(pin_plays));
 	sweep(_metadata, &kernel, other_plays,
 	      ARRAY_SIZE(other_plays));
 }

@@ -130,6 +130,10 @@ static inline bool f_clone(struct model *m, const __u64 *arg)
 	    vmo->base + arg[2] / PG > M_MAX_BASE)
 		return false;
 	fd = vmo_child(vmo->fd, arg[4], arg[2], arg[3]);
+	if (vmo->pinned) {
+		f_want("clone of what is pinned", fd, -EBUSY);
+		return true;
+	}
 	if (fd < 0)
 		f_fail("clone: %d", fd);
 	m_clone(m, arg[0], arg[1], arg[2], arg[3], arg[4]);
@@ -222,6 +226,9 @@ static inline bool f_range_op(struct model *m, const struct f_op *op)
 	else if (op->kind == F_DECOMMIT && length &&
 		 (offset % PG || length % PG))
 		want = -EINVAL;
+	else if (op->kind == F_DECOMMIT &&
+		 m_is_pinned(vmo, offset / PG, (offset + length) / PG))
+		want = -EBUSY;
 	f_want(f_names[op->kind].name,
 	       vmo_op(vmo->fd, codes[op->kind], offset, length, NULL), want);
 	if (!want && op->kind == F_COMMIT)
@@ -258,6 +265,8 @@ static inline bool f_resize(struct model *m, const __u64 *arg)
 		want = -EACCES;
 	else if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
 		want = -EPERM;
+	else if (m_is_pinned(vmo, m_pages_of(arg[1]), vmo->pages))
+		want = -EBUSY;
 	f_want("resize", vmo_set_size(vmo->fd, arg[1]), want);
 	if (!want)
 		m_resize(m, arg[0], arg[1]);
@@ -291,6 +300,43 @@ static inline bool f_priority(struct model *m, const __u64 *arg)
 	       vmo->read_only ? -EACCES : 0);
 	if (!vmo->read_only)
 		vmo->high = arg[1];
+	return true;
+}
+
+/* Pinned */
+
+static inline bool f_pin(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	__u64 offset = arg[2], length = arg[3];
+	long want = 0;
+	int fd;
+
+	if (!vmo || arg[1] >= M_PINS || m->pin[arg[1]].used ||
+	    arg[4] & ~COWVMO_PIN_WRITE || !f_inside(vmo, offset, length))
+		return false;
+	if (vmo->read_only && arg[4] & COWVMO_PIN_WRITE)
+		want = -EACCES;
+	else if (offset % PG || length % PG || !length)
+		want = -EINVAL;
+	fd = vmo_pin(vmo->fd, arg[4], offset, length);
+	f_want("pin", fd < 0 ? fd : 0, want);
+	if (fd < 0)
+		return true;
+	m_pin(m, arg[0], arg[1], offset / PG, length / PG, arg[4]);
+	m->pin[arg[1]].fd = fd;
+	return true;
+}
+
+static inline bool f_unpin(struct model *m, const __u64 *arg)
+{
+	struct m_pin *pin;
+
+	if (arg[0] >= M_PINS || !m->pin[arg[0]].used)
+		return false;
+	pin = &m->pin[arg[0]];
+	f_want("unpin", vmo_ret(close(pin->fd)), 0);
+	m_unpin(m, pin);
 	return true;
 }
 
@@ -527,7 +573,7 @@ static inline bool f_remove(struct model *m, const __u64 *arg)
 		f_want("MADV_REMOVE",
 		       vmo_ret(madvise(page->at, PG, MADV_REMOVE)), 0);
 		if (map->first + i < vmo->pages)
-			m_page_put(&vmo->page[map->first + i]);
+			m_drop(vmo, map->first + i);
 	}
 	return true;
 }
@@ -584,6 +630,8 @@ static inline bool f_apply(struct model *m, const struct f_op *op)
 	case F_COMPARE:		return f_compare(m, op->arg);
 	case F_TRANSFER:	return f_transfer(m, op->arg);
 	case F_REFLINK:		return f_reflink(m, op->arg);
+	case F_PIN:		return f_pin(m, op->arg);
+	case F_UNPIN:		return f_unpin(m, op->arg);
 	case F_MAP:		return f_do_map(m, op->arg);
 	case F_STORE:		return f_store(m, op->arg);
 	case F_FORK_STORE:	return f_fork_store(m, op->arg);

@@ -26,6 +26,8 @@ enum f_kind {
 	F_COMPARE,	/* vmo, with */
 	F_TRANSFER,	/* to, page, from, page, pages */
 	F_REFLINK,	/* to, page, from, page, pages */
+	F_PIN,		/* vmo, to, offset, length, flags */
+	F_UNPIN,	/* pin */
 	F_MAP,		/* map, vmo, first page, pages, prot, shared */
 	F_STORE,	/* map, page, in page, length, seed */
 	F_FORK_STORE,	/* map, page, seed */
@@ -67,6 +69,8 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_COMPARE]	= { "compare", 2, 5 },
 	[F_TRANSFER]	= { "transfer", 5, 6 },
 	[F_REFLINK]	= { "reflink", 5, 6 },
+	[F_PIN]		= { "pin", 5, 5 },
+	[F_UNPIN]	= { "unpin", 1, 8 },
 	[F_MAP]		= { "map", 6, 10 },
 	[F_STORE]	= { "store", 5, 30 },
 	[F_FORK_STORE]	= { "fork_store", 3, 1 },
@@ -199,6 +203,16 @@ static inline int f_any_map(struct model *m, __u64 *rnd, bool used)
 	return -1;
 }
 
+static inline int f_any_pin(struct model *m, __u64 *rnd, bool used)
+{
+	unsigned int i, n = f_below(rnd, M_PINS);
+
+	for (i = 0; i < M_PINS; i++, n = (n + 1) % M_PINS)
+		if (m->pin[n].used == used)
+			return n;
+	return -1;
+}
+
 static inline int f_random_prot(__u64 *rnd)
 {
 	static const int prots[] = {
@@ -276,6 +290,27 @@ static inline void f_make_pair(struct model *m, __u64 *rnd, struct f_op *op)
 	op->arg[4] = 1 + f_below(rnd, f_below(rnd, 3) ? most : 20);
 }
 
+/* Of one page, of some, of all; now and then not of pages at all */
+static inline void f_make_pin(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	__u64 pages = m->vmo[op->arg[0]].pages;
+	int to = f_any_pin(m, rnd, false);
+
+	if (to < 0 || !pages) {
+		op->kind = F_UNPIN;
+		op->arg[0] = f_below(rnd, M_PINS);
+		return;
+	}
+	op->arg[1] = to;
+	op->arg[2] = f_below(rnd, pages) * PG;
+	op->arg[3] = (1 + f_below(rnd, pages - op->arg[2] / PG)) * PG;
+	if (op->arg[3] > 8 * PG && f_below(rnd, 4))
+		op->arg[3] = 8 * PG;
+	if (f_below(rnd, 16) == 0)
+		op->arg[3] -= f_below(rnd, PG);
+	op->arg[4] = f_below(rnd, 2) ? COWVMO_PIN_WRITE : 0;
+}
+
 static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	int index = f_open_vmo(m, rnd);
@@ -290,6 +325,9 @@ static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 	switch (op->kind) {
 	case F_CLONE:
 		f_make_clone(m, rnd, op);
+		break;
+	case F_PIN:
+		f_make_pin(m, rnd, op);
 		break;
 	case F_WRITE:
 		f_range(rnd, vmo->stream, &op->arg[1], &op->arg[2]);
@@ -397,6 +435,8 @@ static inline void f_make(struct model *m, __u64 *rnd, struct f_op *op)
 	op->kind = f_random_kind(rnd);
 	if (op->kind == F_MAP)
 		f_make_map(m, rnd, op);
+	else if (op->kind == F_UNPIN)
+		op->arg[0] = f_below(rnd, M_PINS);
 	else if (op->kind > F_MAP)
 		f_make_on_map(m, rnd, op);
 	else if (op->kind != F_CREATE)

@@ -36,9 +36,13 @@ static inline bool f_restore(struct model *m, const __u64 *arg)
 		want = -EACCES;
 	else if (!m_same_place(vmo, 0, from, 0))
 		want = -EINVAL;
+	else if (vmo != from && from->pinned)
+		want = -EBUSY;
 	else if (vmo->pages != from->pages &&
 		 !(vmo->flags & COWVMO_INFO_RESIZABLE))
 		want = -EINVAL;
+	else if (vmo != from && vmo->pinned)
+		want = -EBUSY;
 	f_want("restore", vmo_restore(vmo->fd, from->fd), want);
 	if (want || vmo == from)
 		return true;
@@ -69,6 +73,10 @@ static inline bool f_transfer(struct model *m, const __u64 *arg)
 		want = -EACCES;
 	else if (f_overlap(arg) && arg[1] != arg[3])
 		want = -EINVAL;
+	else if (!f_overlap(arg) &&
+		 (m_is_pinned(to, arg[1], arg[1] + n) ||
+		  m_is_pinned(from, arg[3], arg[3] + n)))
+		want = -EBUSY;
 	f_want("transfer", vmo_transfer(to->fd, arg[1] * PG, from->fd,
 					arg[3] * PG, n * PG, NULL), want);
 	if (want || (to == from && arg[1] == arg[3]))
@@ -91,7 +99,7 @@ static inline void m_copy(struct m_vmo *to, __u64 dst, const struct m_page *from
 	if (from)
 		memcpy(m_page_own(to, dst)->data, from->data, PG);
 	else
-		m_page_put(&to->page[dst]);
+		m_drop(to, dst);
 }
 
 static inline bool f_reflink(struct model *m, const __u64 *arg)
@@ -117,7 +125,8 @@ static inline bool f_reflink(struct model *m, const __u64 *arg)
 	range.src_fd = from->fd;
 	f_want("FICLONERANGE", vmo_ret(ioctl(to->fd, FICLONERANGE, &range)),
 	       want);
-	share = m_same_place(to, arg[1], from, arg[3]);
+	share = m_same_place(to, arg[1], from, arg[3]) && !from->pinned &&
+		!m_is_pinned(to, arg[1], arg[1] + n);
 	for (i = 0; !want && i < n; i++) {
 		if (share)
 			m_share(&to->page[arg[1] + i],

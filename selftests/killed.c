@@ -61,9 +61,17 @@ static void work_snapshot(int vmo)
 	vmo_zero(vmo, 0, BYTES);
 }
 
+/* A half-made pin is taken back; what was committed for it stays. */
+static void work_pin(int vmo)
+{
+	close(vmo_pin(vmo, COWVMO_PIN_WRITE, 0, BYTES));
+	vmo_zero(vmo, 0, BYTES);
+}
+
 FIXTURE_VARIANT_ADD(killed, commit) { .work = work_commit, .byte = 0 };
 FIXTURE_VARIANT_ADD(killed, write) { .work = work_write, .byte = 0x33 };
 FIXTURE_VARIANT_ADD(killed, fault) { .work = work_fault, .byte = 0x33 };
+FIXTURE_VARIANT_ADD(killed, pin) { .work = work_pin, .byte = 0 };
 FIXTURE_VARIANT_ADD(killed, snapshot) {
 	.work = work_snapshot, .byte = 0x33,
 };
@@ -116,6 +124,7 @@ static void expect_order(struct __test_metadata *_metadata,
 		  vmo_stat("pages") - self->start.pages);
 	ASSERT_EQ(0, vmo_populated(self->child));
 	ASSERT_EQ(1, vmo_children(self->vmo));
+	ASSERT_EQ(self->start.pins, vmo_stat("pins"));
 	for (page = 0; page < PAGES; page += 61) {
 		int got = vmo_get_byte(self->vmo, page * PG + 7);
 

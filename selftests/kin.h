@@ -464,11 +464,12 @@ static inline int kin_gone(const struct kin *kin)
 
 	if (!memcmp(&now, &kin->start, sizeof(now)))
 		return vmo_validate();
-	return kin_wrong("left behind: %ld VMOs, %ld pages, %ld nodes, %ld descs",
+	return kin_wrong("left behind: %ld VMOs, %ld pages, %ld nodes, %ld descs, %ld pins",
 			 now.vmos - kin->start.vmos,
 			 now.pages - kin->start.pages,
 			 now.nodes - kin->start.nodes,
-			 now.descs - kin->start.descs);
+			 now.descs - kin->start.descs,
+			 now.pins - kin->start.pins);
 }
 
 /* The @nth of @n! permutations */

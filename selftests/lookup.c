@@ -793,4 +793,25 @@ TEST_F_TIMEOUT(lookup, killed, PATIENCE)
 	EXPECT_EQ(0, close(fd));
 }
 
+TEST_F(lookup, pins)
+{
+	struct cowvmo_page_state pages[3];
+	int a = vmo_pin(self->vmo, 0, 0, 2 * PG);
+	int b = vmo_pin(self->vmo, COWVMO_PIN_WRITE, PG, 2 * PG);
+
+	ASSERT_LE(0, a);
+	ASSERT_LE(0, b);
+	ASSERT_EQ(3, vmo_lookup(self->vmo, 0, 0, 3 * PG, pages, 3, NULL));
+	EXPECT_EQ(1, pages[0].pins);
+	EXPECT_EQ(2, pages[1].pins);
+	EXPECT_EQ(1, pages[2].pins);
+	EXPECT_TRUE(pages[0].flags & COWVMO_PAGE_PINNED);
+	close(a);
+	ASSERT_EQ(3, vmo_lookup(self->vmo, 0, 0, 3 * PG, pages, 3, NULL));
+	EXPECT_EQ(0, pages[0].pins);
+	EXPECT_FALSE(pages[0].flags & COWVMO_PAGE_PINNED);
+	EXPECT_EQ(1, pages[1].pins);
+	close(b);
+}
+
 TEST_HARNESS_MAIN

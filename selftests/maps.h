@@ -141,6 +141,23 @@ static inline long smaps_bytes(const void *at, const char *name)
 	return rc ? rc : strtol(line + strlen(name), NULL, 10) * 1024;
 }
 
+/* Which page frame is mapped there: 0: none, or -errno. For root. */
+static inline long pfn_of(const void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	__u64 entry = 0;
+	long rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = vmo_ret(pread(fd, &entry, sizeof(entry),
+			   (uintptr_t)at / PG * sizeof(entry)));
+	close(fd);
+	if (rc != sizeof(entry))
+		return rc < 0 ? rc : -EIO;
+	return entry >> 63 ? (long)(entry & ((1ULL << 55) - 1)) : 0;
+}
+
 /* 1: the VMA has the two-letter flag, 0: not, or -errno */
 static inline int smaps_flag(const void *at, const char *flag)
 {

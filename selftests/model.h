@@ -13,6 +13,7 @@
 #define M_VMOS		12
 #define M_MAPS		8
 #define M_MAP_PAGES	48
+#define M_PINS		5
 /* More than one slot of a level-2 node of the tree: 512 pages */
 #define M_MAX_PAGES	640ULL
 /* Offsets of all generations add up to less than 2^52 pages, with room. */
@@ -33,12 +34,14 @@ struct m_vmo {
 	int family;
 	__u32 flags;
 	unsigned int mapped;
+	unsigned int pinned;
 	__u64 id;
 	__u64 stream;
 	__u64 pages;
 	/* sum of the offsets of this and all earlier generations, in pages */
 	__u64 base;
 	struct m_page *page[M_MAX_PAGES];
+	unsigned char pins[M_MAX_PAGES];
 };
 
 /* One page of a mapping: NULL where it was unmapped. */
@@ -58,6 +61,16 @@ struct m_map {
 	struct m_map_page page[M_MAP_PAGES];
 };
 
+/* Pages of a VMO that keep their place */
+struct m_pin {
+	bool used;
+	bool writable;
+	int fd;
+	int vmo;
+	__u64 first;
+	__u64 pages;
+};
+
 struct m_memory {
 	__u64 populated;
 	__u64 private;
@@ -67,6 +80,7 @@ struct m_memory {
 struct model {
 	struct m_vmo vmo[M_VMOS];
 	struct m_map map[M_MAPS];
+	struct m_pin pin[M_PINS];
 	int families;
 };
 
@@ -147,6 +161,15 @@ static inline void m_zero_part(struct m_vmo *vmo, __u64 index, __u64 in,
 		memset(m_page_own(vmo, index)->data + in, 0, part);
 }
 
+/* A page goes; one that is pinned stays, and is cleared. */
+static inline void m_drop(struct m_vmo *vmo, __u64 index)
+{
+	if (vmo->pins[index])
+		memset(m_page_own(vmo, index)->data, 0, PG);
+	else
+		m_page_put(&vmo->page[index]);
+}
+
 static inline void m_zero(struct m_vmo *vmo, __u64 offset, __u64 length)
 {
 	while (length) {
@@ -155,7 +178,7 @@ static inline void m_zero(struct m_vmo *vmo, __u64 offset, __u64 length)
 		__u64 index = offset / PG;
 
 		if (part == PG)
-			m_page_put(&vmo->page[index]);
+			m_drop(vmo, index);
 		else
 			m_zero_part(vmo, index, in, part);
 		offset += part;
@@ -171,6 +194,31 @@ static inline void m_commit(struct m_vmo *vmo, __u64 offset, __u64 length)
 		return;
 	for (i = offset / PG; i < m_pages_of(offset + length); i++)
 		m_page_own(vmo, i);
+}
+
+/* Is any of pages [@first, @end) pinned? */
+static inline bool m_is_pinned(const struct m_vmo *vmo, __u64 first, __u64 end)
+{
+	for (; first < end; first++)
+		if (vmo->pins[first])
+			return true;
+	return false;
+}
+
+static inline void m_pin(struct model *m, int index, int to, __u64 first,
+			 __u64 pages, bool writable)
+{
+	struct m_vmo *vmo = &m->vmo[index];
+	__u64 i;
+
+	m->pin[to] = (struct m_pin) {
+		.used = true, .writable = writable, .vmo = index,
+		.first = first, .pages = pages,
+	};
+	m_commit(vmo, first * PG, pages * PG);
+	for (i = first; i < first + pages; i++)
+		vmo->pins[i]++;
+	vmo->pinned++;
 }
 
 /* What a private mapping copied beyond a new end is lost with it. */
@@ -196,7 +244,7 @@ static inline void m_cut(struct m_vmo *vmo, __u64 from)
 	__u64 i;
 
 	for (i = m_pages_of(from); i < vmo->pages; i++)
-		m_page_put(&vmo->page[i]);
+		m_drop(vmo, i);
 	if (tail && vmo->page[from / PG])
 		memset(m_page_own(vmo, from / PG)->data + tail, 0, PG - tail);
 }
@@ -258,13 +306,13 @@ static inline void m_clone(struct model *m, int from, int to, __u64 offset,
 	}
 }
 
-/* A VMO dies with its fd and its last mapping; children go to its parent. */
+/* A VMO dies with fd, mappings and pins; children go to its parent. */
 static inline void m_release(struct model *m, int index)
 {
 	struct m_vmo *vmo = &m->vmo[index];
 	__u64 i;
 
-	if (vmo->fd >= 0 || vmo->mapped)
+	if (vmo->fd >= 0 || vmo->mapped || vmo->pinned)
 		return;
 	for (i = 0; i < vmo->pages; i++)
 		m_page_put(&vmo->page[i]);
@@ -272,6 +320,18 @@ static inline void m_release(struct model *m, int index)
 		if (m->vmo[i].used && m->vmo[i].parent == index)
 			m->vmo[i].parent = vmo->parent;
 	vmo->used = false;
+}
+
+static inline void m_unpin(struct model *m, struct m_pin *pin)
+{
+	struct m_vmo *vmo = &m->vmo[pin->vmo];
+	__u64 i;
+
+	for (i = pin->first; i < pin->first + pin->pages; i++)
+		vmo->pins[i]--;
+	vmo->pinned--;
+	pin->used = false;
+	m_release(m, pin->vmo);
 }
 
 static inline unsigned int m_relatives(const struct model *m, int index)

@@ -202,6 +202,26 @@ TEST_F(reflink, up_to_an_odd_end)
 				       self->snapshot, 0));
 }
 
+TEST_F(reflink, what_is_pinned_is_copied)
+{
+	int ours = vmo_pin(self->fd, COWVMO_PIN_WRITE, 10 * PG, PG);
+
+	ASSERT_LE(0, ours);
+	EXPECT_EQ(0, pat_fill(self->fd, 10, 1));
+	EXPECT_EQ(0, pat_fill(self->fd, 11, 1));
+	EXPECT_EQ(0, clone_range(self->snapshot, 8 * PG, 8 * PG, self->fd,
+				 8 * PG));
+	EXPECT_EQ(0, is_content(self->fd, 0, 0, PAGES));
+	/* Out of what is pinned, too; the pin goes on holding the content. */
+	EXPECT_EQ(0, pat_fill(self->fd, 10, 2));
+	EXPECT_EQ(0, clone_range(self->fd, 8 * PG, 8 * PG, self->snapshot,
+				 8 * PG));
+	EXPECT_EQ(0, pat_check(self->snapshot, 10, 2));
+	EXPECT_EQ(0, pat_fill(self->fd, 10, 3));
+	EXPECT_EQ(0, pat_check(self->snapshot, 10, 2));
+	EXPECT_EQ(0, close(ours));
+}
+
 TEST_F(reflink, errors)
 {
 	int file = memfd_create("x", 0), reader, pipes[2];

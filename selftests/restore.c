@@ -258,6 +258,20 @@ TEST_F(restore, errors)
 	close(reader);
 }
 
+TEST_F(restore, what_is_pinned)
+{
+	int pin = vmo_pin(self->fd, 0, 5 * PG, PG);
+
+	ASSERT_LE(0, pin);
+	EXPECT_EQ(0, pat_fill(self->fd, 3, 1));
+	EXPECT_EQ(-EBUSY, vmo_restore(self->fd, self->snapshot));
+	EXPECT_EQ(-EBUSY, vmo_restore(self->snapshot, self->fd));
+	EXPECT_EQ(0, pat_check(self->fd, 3, 1));
+	EXPECT_EQ(0, close(pin));
+	EXPECT_EQ(0, vmo_restore(self->fd, self->snapshot));
+	EXPECT_EQ(0, is_restored(self));
+}
+
 /* Writers in two threads while the VMO is restored: never a mixture. */
 
 struct hammer {

@@ -276,6 +276,26 @@ TEST_F(transfer, wide_holes_take_no_time)
 	close(to);
 }
 
+TEST_F(transfer, what_is_pinned)
+{
+	int src = vmo_pin(self->from, 0, 5 * PG, PG);
+	int dst = vmo_pin(self->to, 0, 40 * PG, PG);
+
+	ASSERT_LE(0, src);
+	ASSERT_LE(0, dst);
+	EXPECT_EQ(-EBUSY, vmo_transfer(self->to, 0, self->from, 3 * PG, 3 * PG,
+				       &self->done));
+	EXPECT_EQ(0, self->done);
+	EXPECT_EQ(-EBUSY, vmo_transfer(self->to, 40 * PG, self->from, 6 * PG,
+				       PG, NULL));
+	EXPECT_EQ(0, vmo_transfer(self->to, 41 * PG, self->from, 6 * PG, PG,
+				  NULL));
+	EXPECT_EQ(0, is_content(self->from, 3, 3, 3));
+	EXPECT_EQ(0, is_content(self->to, 41, 6, 1));
+	close(src);
+	close(dst);
+}
+
 TEST_F(transfer, errors)
 {
 	int reader = vmo_open_read_only(self->from), sealed = vmo_new(PG, 0);

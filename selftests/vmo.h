@@ -283,6 +283,18 @@ static inline int vmo_lookup(int fd, __u32 flags, __u64 offset, __u64 length,
 	return rc < 0 ? rc : (int)arg.out_nr;
 }
 
+static inline int vmo_pin(int fd, __u32 flags, __u64 offset, __u64 length)
+{
+	struct cowvmo_pin arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.offset = offset,
+		.length = length,
+	};
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_PIN, &arg));
+}
+
 /* A snapshot of the whole VMO as large as it is now. */
 static inline int vmo_snapshot(int fd)
 {
@@ -638,7 +650,7 @@ static inline long vmo_stat_of(const char *stats, const char *name)
 	return -ENOENT;
 }
 
-/* A figure of debugfs stats: vmos, pages, nodes, descs. Or -errno. */
+/* A figure of debugfs stats: vmos, pages, nodes, descs, pins. Or -errno. */
 static inline long vmo_stat(const char *name)
 {
 	char buf[1024];
@@ -648,7 +660,7 @@ static inline long vmo_stat(const char *name)
 }
 
 struct vmo_stats {
-	long vmos, pages, nodes, descs;
+	long vmos, pages, nodes, descs, pins;
 };
 
 static inline struct vmo_stats vmo_stats(void)
@@ -662,6 +674,7 @@ static inline struct vmo_stats vmo_stats(void)
 		.pages = vmo_stat_of(buf, "pages"),
 		.nodes = vmo_stat_of(buf, "nodes"),
 		.descs = vmo_stat_of(buf, "descs"),
+		.pins = vmo_stat_of(buf, "pins"),
 	};
 }
 

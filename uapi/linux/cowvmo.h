@@ -3,7 +3,8 @@
  * cowvmo: copy-on-write virtual memory objects.
  *
  * open("/dev/cowvmo") gives a device fd; COWVMO_IOC_CREATE on it gives a VMO
- * fd, COWVMO_IOC_CREATE_CHILD on that gives further VMO fds. A VMO fd is a
+ * fd, COWVMO_IOC_CREATE_CHILD on that gives further VMO fds, COWVMO_IOC_PIN on
+ * a VMO fd gives a pin fd, which keeps pages where they are. A VMO fd is a
  * regular file of a file system of its own: read, write, lseek, mmap,
  * ftruncate, fallocate, fstat and fd passing do what they do on a memfd.
  *
@@ -36,7 +37,9 @@
  *             can have
  * EOPNOTSUPP  valid arguments, but not for this kind of VMO or in this state
  *             of its family
- * ENOMEM      no memory, or the memory cgroup is at its limit
+ * EOVERFLOW   a page has as many pins as it can have
+ * ENOMEM      no memory, or the memory cgroup is at its limit, or the user is
+ *             at RLIMIT_MEMLOCK
  * EIO         a page that had to be copied is damaged (a memory error of the
  *             hardware)
  * EINTR       a fatal signal arrived; out_done tells how far it got
@@ -164,7 +167,8 @@ enum cowvmo_child_type {
  * The order of checks: @length that cannot be rounded up (ERANGE), RESIZABLE
  * with NO_WRITE, then @type, @flags and @reserved (EINVAL), EPERM, for a slice
  * EOPNOTSUPP because of a resizable parent, @offset (EINVAL), too large
- * a @length (ERANGE), ranges and sums (EINVAL), EOPNOTSUPP because of a slice.
+ * a @length (ERANGE), ranges and sums (EINVAL), EOPNOTSUPP because of a slice,
+ * for a snapshot EBUSY because of a pin.
  *
  * Behaviour of Zircon's zx_vmo_create_child().
  */
@@ -183,12 +187,13 @@ struct cowvmo_create_child {
  *	outward to whole pages; content stays. May stop part-way
  * @COWVMO_OP_DECOMMIT: free the memory of the range, which then reads zero.
  *	The range must consist of whole pages (else EINVAL). EOPNOTSUPP while
- *	the VMO has relatives, that is, a living clone, parent or sibling
- * @COWVMO_OP_ZERO: make the range read zero and free whole pages. Works in
- *	every state, and at any alignment
+ *	the VMO has relatives, that is, a living clone, parent or sibling.
+ *	EBUSY when a page of the range is pinned
+ * @COWVMO_OP_ZERO: make the range read zero and free whole pages, but for
+ *	pinned ones. Works in every state, and at any alignment
  *
  * The order of checks: ERANGE, then success when @length is 0, then
- * EOPNOTSUPP, then EINVAL for alignment.
+ * EOPNOTSUPP, then EINVAL for alignment, then EBUSY.
  */
 enum cowvmo_range_op {
 	COWVMO_OP_COMMIT	= 1,
@@ -226,7 +231,8 @@ struct cowvmo_op_range {
  *
  * Shrinking frees pages; what is regained by growing reads zero, in this VMO
  * and never again from a parent. EACCES without write access, EPERM when the
- * VMO is not RESIZABLE. Behaviour of Zircon's zx_vmo_set_size().
+ * VMO is not RESIZABLE, EBUSY when a pinned page would be cut off. Behaviour of
+ * Zircon's zx_vmo_set_size().
  */
 struct cowvmo_set_size {
 	__u32 size;
@@ -378,7 +384,7 @@ struct cowvmo_set_name {
  *
  * Within one VMO the ranges must not overlap (EINVAL); to where it is already
  * a range can be moved. ERANGE: a range is not within its VMO. EPERM: one of
- * the two is sealed. Both fds must be open for writing (EACCES).
+ * the two is sealed. EBUSY: a page of a range is pinned. Both fds must be open for writing (EACCES).
  *
  * Behaviour of Zircon's zx_vmo_transfer_data().
  */
@@ -409,7 +415,8 @@ struct cowvmo_transfer {
  *
  * EBADF: @src_fd is not open. EINVAL: it is no VMO, or not such a relative, or
  * is of another size and this VMO not RESIZABLE. EOPNOTSUPP: one is a slice.
- * EPERM: this VMO is sealed. The other is not changed, and may be read-only.
+ * EPERM: this VMO is sealed. EBUSY: one of them has pinned pages. The other is
+ * not changed, and may be read-only.
  */
 struct cowvmo_restore {
 	__u32 size;
@@ -474,9 +481,10 @@ struct cowvmo_compare {
  * fails with EPERM, mapping it shared and writable too. It can still be read,
  * mapped, committed, and cloned; a clone is not sealed.
  *
- * EBUSY when a shared mapping could write to it, or somebody holds a page for
- * I/O that was in such a mapping. Needs an fd open for writing (EACCES). Sealing
- * what is sealed changes nothing. As memfd's F_SEAL_WRITE.
+ * EBUSY when a shared mapping could write to it, a page of it is pinned, or
+ * somebody holds a page for I/O that was in such a mapping. Needs an fd open for
+ * writing (EACCES). Sealing what is sealed changes nothing. As memfd's
+ * F_SEAL_WRITE.
  */
 struct cowvmo_seal {
 	__u32 size;
@@ -645,6 +653,55 @@ struct cowvmo_lookup {
 	__aligned_u64 out_next;
 };
 
+/**
+ * enum cowvmo_pin_flags - flags of COWVMO_IOC_PIN
+ * @COWVMO_PIN_WRITE: the pages will be written to through the pin. Needs an fd
+ *	open for writing (EACCES); a sealed VMO: EPERM
+ */
+enum cowvmo_pin_flags {
+	COWVMO_PIN_WRITE	= 1 << 0,
+};
+
+/* Pins that any one page can have. */
+#define COWVMO_MAX_PINS		31
+
+/**
+ * struct cowvmo_pin - ioctl(COWVMO_IOC_PIN), on a VMO fd
+ * @size: sizeof(struct cowvmo_pin)
+ * @flags: COWVMO_PIN_WRITE or 0; anything else is EINVAL
+ * @offset: first byte, a multiple of P (else EINVAL)
+ * @length: number of bytes, a multiple of P and not 0 (else EINVAL);
+ *	@offset + @length beyond the size is ERANGE
+ *
+ * Gives each page of the range memory of the VMO's own and holds it there: as
+ * long as the pin lives, these very pages are the content. They are not
+ * replaced, moved or freed, so that a device can be told where they are.
+ * Returns a new close-on-exec fd, the pin. It lives as long as that fd or a
+ * duplicate of it does, and keeps the VMO alive. A pin without COWVMO_PIN_WRITE
+ * also works on read-only fds.
+ *
+ * While any page of a VMO is pinned, EBUSY is what these get: a snapshot of
+ * it, also of a part that is not pinned; COWVMO_IOC_SEAL. While a page in
+ * question is pinned: COWVMO_OP_DECOMMIT, a new size that cuts it off.
+ * Everything else works and finds the same page: COWVMO_OP_ZERO, hole punching
+ * and COWVMO_IOC_SET_STREAM_SIZE clear it in place.
+ *
+ * Each page of each pin counts towards RLIMIT_MEMLOCK of the user, unless the
+ * caller has CAP_IPC_LOCK: ENOMEM. EOVERFLOW when a page has COWVMO_MAX_PINS
+ * already. All of the range is pinned, or nothing; memory that was committed
+ * before a failure stays. Until the call has failed, others may see the pin.
+ *
+ * The order of checks: @flags (EINVAL), EACCES, @offset and @length (EINVAL),
+ * ERANGE, EPERM, EOVERFLOW, ENOMEM. Also fails with EMFILE or ENFILE.
+ * Behaviour of Zircon's zx_bti_pin().
+ */
+struct cowvmo_pin {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
 /* The device fd */
 #define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
 #define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
@@ -663,5 +720,6 @@ struct cowvmo_lookup {
 #define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
 #define COWVMO_IOC_SET_PRIORITY		_IO(COWVMO_IOC_TYPE, 0x4e)
 #define COWVMO_IOC_LOOKUP		_IO(COWVMO_IOC_TYPE, 0x4c)
+#define COWVMO_IOC_PIN			_IO(COWVMO_IOC_TYPE, 0x4b)
 
 #endif /* _UAPI_LINUX_COWVMO_H */
