@@ -57,7 +57,7 @@ static u32 flags_of_page(struct page *page)
 	int holders = page_ref_count(page) - 2, mapped;
 	u32 flags = 0;
 
-	smp_rmb();	/* see above */
+	smp_rmb();	/* in this order, see above */
 	mapped = cowvmo_page_mapcount(page);
 	if (mapped)
 		flags |= COWVMO_PAGE_MAPPED;
