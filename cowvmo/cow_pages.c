@@ -29,9 +29,6 @@
 #include "cowvmo.h"
 #include "trace.h"
 
-/* Pages per hold of the lock in long operations. */
-#define COW_BATCH	64
-
 /**
  * cow_hold_page() - take a reference to the page of a shared descriptor
  * @desc: the descriptor, kept alive by the caller's lock
@@ -82,19 +79,22 @@ static bool may_write_in_place(struct cowvmo *vmo, u64 pgoff,
 }
 
 /* A descriptor with a page that has the content of @old, or zeros. */
-static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
-				      struct page *old)
+static struct ptree_desc *new_content(struct cowvmo *vmo, u64 index,
+				      struct page *old,
+				      struct cow_reserve *reserve)
 {
-	struct page *page = cow_reserve_page(reserve, old ? 0 : __GFP_ZERO);
+	struct page *page = cow_reserve_page(reserve, vmo->cache_policy,
+					     old ? 0 : __GFP_ZERO);
 	struct ptree_desc *desc;
 
 	if (!page)
 		return NULL;
 	desc = ptree_desc_alloc(&reserve->stash, index, page);
 	if (!desc) {
-		cowvmo_page_free(page);
+		ptree_page_free(page, vmo->cache_policy);
 		return NULL;
 	}
+	desc->flags = vmo->cache_policy;
 	if (old)
 		copy_highpage(page, old);
 	return desc;
@@ -102,6 +102,7 @@ static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
 
 /**
  * cow_copy_content() - a copy of what a descriptor has
+ * @vmo: the VMO that is to have it; its lock is held
  * @desc: the descriptor, maybe shared, kept alive by the caller's lock
  * @index: tree index of the copy
  * @copy: receives a descriptor with a page of its own
@@ -110,7 +111,7 @@ static struct ptree_desc *new_content(struct cow_reserve *reserve, u64 index,
  * Return: 0; -ENOMEM: the caller drops its locks, fills @reserve and starts
  * again; -EIO: the page is damaged.
  */
-int cow_copy_content(struct ptree_desc *desc, u64 index,
+int cow_copy_content(struct cowvmo *vmo, struct ptree_desc *desc, u64 index,
 		     struct ptree_desc **copy, struct cow_reserve *reserve)
 {
 	struct page *page = cow_hold_page(desc);
@@ -119,7 +120,7 @@ int cow_copy_content(struct ptree_desc *desc, u64 index,
 	if (PageHWPoison(page)) {
 		err = -EIO;
 	} else {
-		*copy = new_content(reserve, index, page);
+		*copy = new_content(vmo, index, page, reserve);
 		if (!*copy)
 			err = -ENOMEM;
 	}
@@ -132,7 +133,7 @@ static int fill_hole(struct cowvmo *vmo, u64 pgoff,
 		     struct ptree_cursor *cursor, struct cow_write *write,
 		     struct cow_reserve *reserve)
 {
-	struct ptree_desc *new = new_content(reserve, cursor->index, NULL);
+	struct ptree_desc *new = new_content(vmo, cursor->index, NULL, reserve);
 
 	if (!new)
 		return -ENOMEM;
@@ -185,7 +186,7 @@ static int copy_page_of(struct cowvmo *vmo, u64 pgoff,
 		err = -EIO;
 		goto out;
 	}
-	new = new_content(reserve, cursor->index, page);
+	new = new_content(vmo, cursor->index, page, reserve);
 	if (!new) {
 		err = -ENOMEM;
 		goto out;
@@ -372,13 +373,14 @@ static int commit_batch(struct cowvmo *vmo, u64 *pgoff, u64 last,
 	return err;
 }
 
-static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last)
+static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp)
 {
 	struct cow_reserve reserve;
 	int err = 0;
 
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	cow_reserve_init(&reserve, gfp);
 	while (!err && *pgoff <= last) {
+		reserve.batch = min_t(u64, last - *pgoff + 1, COW_BATCH);
 		err = commit_batch(vmo, pgoff, last, &reserve);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
@@ -412,10 +414,28 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 	if (err || !length)
 		return err;
 
-	err = commit_pages(vmo, &pgoff, (offset + length - 1) >> PAGE_SHIFT);
+	err = commit_pages(vmo, &pgoff, (offset + length - 1) >> PAGE_SHIFT,
+			   COWVMO_GFP_CALL);
 	if (pgoff << PAGE_SHIFT > offset)
 		*done = min((pgoff << PAGE_SHIFT) - offset, length);
 	return err;
+}
+
+/**
+ * cow_supply_page() - give a page memory before it is read
+ * @vmo: the VMO
+ * @pgoff: the page
+ * @gfp: COWVMO_GFP_CALL or COWVMO_GFP_FAULT
+ *
+ * For a VMO where nothing else can stand in for what is absent.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM, -EINTR, -EIO. By the time that the caller has taken the
+ * lock the page may be absent again.
+ */
+int cow_supply_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
+{
+	return commit_pages(vmo, &pgoff, pgoff, gfp);
 }
 
 /**
@@ -432,4 +452,5 @@ void cow_clear(struct cowvmo *vmo)
 	ptree_clear(&vmo->tree, &dead);
 	up_write(&vmo->lock);
 	ptree_reap(&dead);
+	cowvmo_pages_left();
 }

@@ -53,6 +53,12 @@ struct user_struct;
 				 __GFP_NOWARN)
 #define COWVMO_GFP_FAULT	GFP_KERNEL_ACCOUNT
 
+/* Pages per hold of a lock in long operations. */
+#define COW_BATCH	64UL
+
+/* Flags of a page descriptor: the cache policy that the page has. */
+#define COW_DESC_POLICY	3U
+
 /**
  * struct cowvmo_family - all VMOs that descend from one CREATE
  * @refs: one per VMO and per walker
@@ -86,6 +92,10 @@ struct cowvmo_family {
  * @shared_once: the tree has had relatives: a page may be held by somebody
  *	who reached it through one of them; under @lock
  * @sealed: the content never changes again; under @lock
+ * @policy_changes: some pages may have another policy yet; under @lock
+ * @cache_policy: of enum cowvmo_cache_policy: of all pages; under @lock
+ * @cache_bits: what the page protection of each mapping says of it; under
+ *	@lock
  * @may_resize: SET_SIZE and what it stands for are allowed; never changes
  * @hidden: nobody has a file of it any more; under family->lock
  * @users: files, pins, and slices of this VMO
@@ -131,8 +141,11 @@ struct cowvmo {
 	u64 nr_pages;
 	bool shared_once;
 	bool sealed;
+	bool policy_changes;
 	bool may_resize;
 	bool hidden;
+	u32 cache_policy;
+	unsigned long cache_bits;
 	atomic_t users;
 	u64 zero_first;
 	u64 zero_last;
@@ -210,18 +223,62 @@ static inline const struct cowvmo *vmo_sized(const struct cowvmo *vmo)
 	return vmo_is_slice(vmo) ? vmo : vmo->store;
 }
 
+/* May the kernel read and write a store's content as any memory? */
+static inline bool vmo_is_cached(const struct cowvmo *store)
+{
+	lockdep_assert_held(&store->lock);
+	return store->cache_policy == COWVMO_CACHE_CACHED &&
+	       !store->policy_changes;
+}
+
+/* Must what is absent of a store be made present before it is read? */
+static inline bool vmo_fills_holes(const struct cowvmo *store)
+{
+	return !vmo_is_cached(store);
+}
+
+/* The bits of a page protection that tell the cache policy. */
+#ifdef CONFIG_X86
+#define COWVMO_CACHE_BITS	_PAGE_CACHE_MASK
+#else
+#define COWVMO_CACHE_BITS	0UL
+#endif
+
+/* While the policy changes: no page protection is right. */
+#define COWVMO_NO_CACHE_BITS	(~COWVMO_CACHE_BITS)
+
+static inline void cowvmo_set_cache_bits(pgprot_t *prot, unsigned long bits)
+{
+	*prot = __pgprot((pgprot_val(*prot) & ~COWVMO_CACHE_BITS) | bits);
+}
+
+/* May a page of the store be mapped with this protection? */
+static inline bool cowvmo_cache_agrees(const struct cowvmo *store,
+				       pgprot_t prot)
+{
+	lockdep_assert_held(&store->lock);
+	return (pgprot_val(prot) & COWVMO_CACHE_BITS) == store->cache_bits;
+}
+
 /**
  * struct cow_reserve - memory for one step under a VMO's lock
  * @stash: nodes and descriptors
  * @pages: chained pages
  * @nr_pages: length of @pages
  * @gfp: how to fill it
+ * @policy: of the pages, of enum cowvmo_cache_policy. If not CACHED, they are
+ *	zeroed
+ * @wanted_policy: what it is to be when filled again
+ * @batch: how many pages to have, where making them is dear
  */
 struct cow_reserve {
 	struct ptree_stash stash;
 	struct list_head pages;
 	unsigned long nr_pages;
 	gfp_t gfp;
+	u32 policy;
+	u32 wanted_policy;
+	unsigned long batch;
 };
 
 /**
@@ -362,6 +419,16 @@ void cowvmo_set_priority(struct cowvmo *vmo, bool high);
 void cowvmo_priority_hide(struct cowvmo *vmo);
 bool cowvmo_is_high_priority(const struct cowvmo *store);
 
+/* cache_policy.c */
+int cowvmo_set_cache_policy(struct cowvmo *vmo, u32 policy);
+int cowvmo_check_policy(struct cowvmo *store, u32 type);
+int cowvmo_cache_prepare_vma(struct cowvmo *store, struct vm_area_struct *vma);
+int cowvmo_pages_set_policy(struct page **pages, unsigned int nr, u32 from,
+			    u32 to);
+void cowvmo_page_leave(struct page *page);
+void cowvmo_pages_left(void);
+bool cowvmo_page_has_policy(struct page *page, u32 policy);
+
 /* file.c */
 extern const struct file_operations cowvmo_file_fops;
 extern const struct inode_operations cowvmo_inode_ops;
@@ -380,7 +447,7 @@ long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* cow_pages.c */
 struct page *cow_hold_page(const struct ptree_desc *desc);
-int cow_copy_content(struct ptree_desc *desc, u64 index,
+int cow_copy_content(struct cowvmo *vmo, struct ptree_desc *desc, u64 index,
 		     struct ptree_desc **copy, struct cow_reserve *reserve);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
@@ -388,6 +455,7 @@ int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
 		  struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
+int cow_supply_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);
 void cow_clear(struct cowvmo *vmo);
 
 /* cut.c */
@@ -462,7 +530,8 @@ bool cow_reserve_is_full(const struct cow_reserve *reserve);
 int cow_reserve_fill_need(struct cow_reserve *reserve,
 			  const struct ptree_need *need);
 void cow_reserve_drain(struct cow_reserve *reserve);
-struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp);
+struct page *cow_reserve_page(struct cow_reserve *reserve, u32 policy,
+			      gfp_t gfp);
 
 /* fault.c */
 int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);

@@ -33,6 +33,15 @@ static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
 	return vmo->sealed ? -EPERM : 0;
 }
 
+/* May the kernel write zeros? */
+static int check_zero(const struct cowvmo *vmo)
+{
+	lockdep_assert_held(&vmo->lock);
+	if (vmo->sealed)
+		return -EPERM;
+	return vmo_is_cached(vmo) ? 0 : -EBUSY;
+}
+
 /*
  * Cuts pages out of all mappings and out of the tree. In this order: once the
  * counts are dropped, a relative may find a page to be its own and write to it
@@ -246,10 +255,9 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 		down_write(&vmo->lock);
 		if (*pos >= vmo_size(vmo))
 			*pos = end;
-		else if (vmo->sealed)
-			err = -EPERM;
 		else
-			err = zero_step_locked(vmo, pos,
+			err = check_zero(vmo) ?:
+			      zero_step_locked(vmo, pos,
 					       min(end, vmo_size(vmo)),
 					       &reserve, &dead);
 		up_write(&vmo->lock);
@@ -274,7 +282,7 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
  * @done: bytes of the range that are done, also after an error
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -ERANGE, -EPERM, -EBUSY (not CACHED), -ENOMEM, -EINTR, -EIO.
  */
 int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 {
@@ -283,7 +291,9 @@ int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 
 	*done = 0;
 	down_read(&vmo->lock);
-	err = check_change(vmo, offset, length);
+	err = cow_check_range(vmo, offset, length);
+	if (!err && length)
+		err = check_zero(vmo);
 	up_read(&vmo->lock);
 	if (err || !length)
 		return err;
@@ -402,8 +412,9 @@ static int set_stream_size_locked(struct cowvmo *vmo,
 		return -ERANGE;
 	if (size == old)
 		return 0;
-	if (vmo->sealed)
-		return -EPERM;
+	err = check_zero(vmo);
+	if (err)
+		return err;
 	err = cut_from_locked(vmo, (first << PAGE_SHIFT) + min(old, size),
 			      first + nr_pages, false, reserve, dead);
 	if (err)
@@ -461,6 +472,7 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 	up_write(&store->lock);
 	ptree_reap(&dead);
 	up_read(&store->family->counts);
+	cow_reserve_drain(&none);
 }
 
 /**
@@ -469,7 +481,7 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
  * @size: new stream size in bytes, within the VMO's size
  *
  * Context: may sleep; the caller holds the lock of vmo_stream_inode().
- * Return: 0, -ERANGE, -EPERM, -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -ERANGE, -EPERM, -EBUSY (not CACHED), -ENOMEM, -EINTR, -EIO.
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {

@@ -242,11 +242,16 @@ static bool count_node(const struct ptree_node *node, unsigned int level,
 static void count_desc(struct ptree_desc *desc, u64 index, void *data)
 {
 	struct census *census = data;
-	u64 base = census->vmo->base;
+	struct cowvmo *vmo = census->vmo;
+	u32 policy = desc->flags & COW_DESC_POLICY;
 
 	census_count(census, desc);
-	if (index < base || index - base >= census->vmo->nr_pages)
+	if (index < vmo->base || index - vmo->base >= vmo->nr_pages)
 		census_fail(census, "page outside of the size");
+	if (policy != vmo->cache_policy && !vmo->policy_changes)
+		census_fail(census, "page: not of its VMO's cache policy");
+	if (!cowvmo_page_has_policy(READ_ONCE(desc->page), policy))
+		census_fail(census, "page: the kernel caches it otherwise");
 }
 
 static unsigned long census_of(struct census *census, const void *object)

@@ -123,6 +123,7 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 	}
 }
 
+/* Returns 0 where the page is absent, and must be made present first. */
 static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 				    struct vm_fault *vmf)
 {
@@ -134,7 +135,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 	int err;
 
 	lockdep_assert_held(&vmo->lock);
-	if (pgoff >= limit)
+	if (pgoff >= limit || !cowvmo_cache_agrees(vmo, vma->vm_page_prot))
 		return VM_FAULT_SIGBUS;
 
 	/* A leaf of the tree, as far as VMA, page table and VMO have it. */
@@ -153,20 +154,9 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 			insert_run(vma, first, pages, at);
 		ret = insert_result(err);
 	} else {
-		ret = fault_zero(vmo, vmf);
+		ret = vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
 	}
 	put_run(vmo, pages, nr);
-	return ret;
-}
-
-static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
-{
-	struct cowvmo *store = vmo->store;
-	vm_fault_t ret;
-
-	down_read(&store->lock);
-	ret = fault_read_locked(store, fault_end(vmo), vmf);
-	up_read(&store->lock);
 	return ret;
 }
 
@@ -181,7 +171,7 @@ static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)
 	return VM_FAULT_NOPAGE;
 }
 
-static vm_fault_t write_error(int err)
+static vm_fault_t fault_error(int err)
 {
 	switch (err) {
 	case -EIO:
@@ -194,6 +184,24 @@ static vm_fault_t write_error(int err)
 	}
 }
 
+static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
+{
+	struct cowvmo *store = vmo->store;
+	vm_fault_t ret;
+	int err;
+
+	for (;;) {
+		down_read(&store->lock);
+		ret = fault_read_locked(store, fault_end(vmo), vmf);
+		up_read(&store->lock);
+		if (ret)
+			return ret;
+		err = cow_supply_page(store, vmf->pgoff, COWVMO_GFP_FAULT);
+		if (err)
+			return fault_error(err);
+	}
+}
+
 static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 				     struct cow_write *write,
 				     struct cow_reserve *reserve, int *err)
@@ -202,7 +210,8 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 
 	lockdep_assert_held_write(&store->lock);
 	*err = store->sealed ? -EPERM : -ERANGE;
-	if (store->sealed || vmf->pgoff >= fault_end(vmo))
+	if (store->sealed || vmf->pgoff >= fault_end(vmo) ||
+	    !cowvmo_cache_agrees(store, vmf->vma->vm_page_prot))
 		return 0;
 	*err = cow_write_page(store, vmf->pgoff, write, reserve);
 	if (*err)
@@ -241,7 +250,7 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 			break;
 	} while (!err);
 	cow_reserve_drain(&reserve);
-	return err ? write_error(err) : ret;
+	return err ? fault_error(err) : ret;
 }
 
 static int touch_pte(pte_t *ptep, unsigned long addr, void *data)
@@ -342,7 +351,7 @@ static int mmap_sealed(struct vm_area_struct *vma)
  * @file: any file of it
  * @vma: the mapping; may reach beyond the VMO, faults there give SIGBUS
  *
- * Return: 0, -EPERM, -ENOMEM or -ENFILE.
+ * Return: 0, -EPERM, -EBUSY, -ENOMEM or -ENFILE.
  */
 int cowvmo_mmap(struct file *file, struct vm_area_struct *vma)
 {
@@ -352,6 +361,8 @@ int cowvmo_mmap(struct file *file, struct vm_area_struct *vma)
 	/* Sealing looks at mappings; faults look again, under the lock. */
 	if (READ_ONCE(vmo->store->sealed))
 		err = mmap_sealed(vma);
+	if (!err)
+		err = cowvmo_cache_prepare_vma(vmo->store, vma);
 	if (!err)
 		err = mmap_set_file(vmo, vma);
 	if (err)

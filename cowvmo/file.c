@@ -37,9 +37,12 @@ static size_t copy_out(struct page *page, unsigned int from, size_t bytes,
 	return copied;
 }
 
-/* Copies what is in one page; returns bytes copied, 0 at the end of file. */
-static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
-				struct iov_iter *to, size_t *wanted)
+/*
+ * Copies what is in one page; returns bytes copied, 0 at the end of file, or
+ * -EBUSY.
+ */
+static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
+				 struct iov_iter *to, size_t *wanted)
 {
 	loff_t left = i_size_read(&vmo->inode) - pos;
 	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
@@ -51,6 +54,8 @@ static size_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 
 	lockdep_assert_held(&store->lock);
 	*wanted = 0;
+	if (!vmo_is_cached(store))
+		return -EBUSY;
 	if (left <= 0)
 		return 0;
 	*wanted = min3((size_t)(PAGE_SIZE - from), iov_iter_count(to),
@@ -76,14 +81,16 @@ static bool can_go_on(struct iov_iter *to, size_t bytes)
 static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct cowvmo *vmo = file_to_vmo(iocb->ki_filp);
-	size_t copied, wanted;
-	ssize_t done = 0;
+	ssize_t copied, done = 0;
+	size_t wanted;
 	int err = 0;
 
 	while (iov_iter_count(to)) {
 		down_read(&vmo->store->lock);
 		copied = read_chunk_locked(vmo, iocb->ki_pos, to, &wanted);
 		up_read(&vmo->store->lock);
+		if (copied < 0)
+			err = copied;
 		if (!wanted)
 			break;
 		iocb->ki_pos += copied;
@@ -133,6 +140,8 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	lockdep_assert_held_write(&store->lock);
 	if (store->sealed)
 		return -EPERM;
+	if (!vmo_is_cached(store))
+		return -EBUSY;
 	/* A fixed size does not change, and the inode's lock keeps the rest. */
 	err = cow_write_page(store, pgoff, &write, reserve);
 	if (err)

@@ -27,6 +27,7 @@ union cowvmo_args {
 	struct cowvmo_compare compare;
 	struct cowvmo_seal seal;
 	struct cowvmo_open open;
+	struct cowvmo_set_cache_policy set_cache_policy;
 	struct cowvmo_set_priority set_priority;
 	struct cowvmo_lookup lookup;
 	struct cowvmo_pin pin;
@@ -145,7 +146,7 @@ static int check_slice(const struct cowvmo *parent,
 	if (args->offset > vmo_size(sized) ||
 	    args->length > vmo_size(sized) - args->offset)
 		return -EINVAL;
-	return 0;
+	return cowvmo_check_policy(parent->store, args->type);
 }
 
 static int check_reference(const struct cowvmo *parent,
@@ -155,7 +156,9 @@ static int check_reference(const struct cowvmo *parent,
 		return -EPERM;
 	if (args->offset || args->length)
 		return -EINVAL;
-	return vmo_is_slice(parent) ? -EOPNOTSUPP : 0;
+	if (vmo_is_slice(parent))
+		return -EOPNOTSUPP;
+	return cowvmo_check_policy(parent->store, args->type);
 }
 
 static int check_snapshot(const struct cowvmo *parent,
@@ -163,11 +166,15 @@ static int check_snapshot(const struct cowvmo *parent,
 {
 	u64 base = parent->store->base + parent->view_first +
 		   (args->offset >> PAGE_SHIFT);
+	int err;
 
 	if (!PAGE_ALIGNED(args->offset))
 		return -EINVAL;
 	if (args->length > COWVMO_MAX_SIZE)
 		return -ERANGE;
+	err = cowvmo_check_policy(parent->store, args->type);
+	if (err)
+		return err;
 	if (base + DIV_ROUND_UP_ULL(args->length, PAGE_SIZE) >
 	    PTREE_MAX_INDEX)
 		return -EINVAL;
@@ -448,6 +455,20 @@ static long ioctl_open(struct file *file, union cowvmo_args *args)
 			    fd);
 }
 
+static long ioctl_set_cache_policy(struct file *file, union cowvmo_args *args)
+{
+	u32 policy = args->set_cache_policy.policy;
+	struct cowvmo *store = file_to_store(file);
+	int err;
+
+	if (policy > COWVMO_CACHE_WRITE_COMBINING)
+		return -EINVAL;
+	inode_lock(&store->inode);
+	err = cowvmo_set_cache_policy(file_to_vmo(file), policy);
+	inode_unlock(&store->inode);
+	return err;
+}
+
 static long ioctl_set_priority(struct file *file, union cowvmo_args *args)
 {
 	switch (args->set_priority.priority) {
@@ -533,6 +554,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 true, false, ioctl_seal),
 	IOCTL_OP(COWVMO_IOC_OPEN, cowvmo_open, flags,
 		 false, false, ioctl_open),
+	IOCTL_OP(COWVMO_IOC_SET_CACHE_POLICY, cowvmo_set_cache_policy, policy,
+		 true, false, ioctl_set_cache_policy),
 	IOCTL_OP(COWVMO_IOC_SET_PRIORITY, cowvmo_set_priority, priority,
 		 true, false, ioctl_set_priority),
 	IOCTL_OP(COWVMO_IOC_LOOKUP, cowvmo_lookup, out_next,

@@ -110,9 +110,12 @@ void cowvmo_page_free(struct page *page)
 	put_page(page);
 }
 
-void ptree_page_free(struct page *page)
+void ptree_page_free(struct page *page, u32 flags)
 {
-	cowvmo_page_free(page);
+	if (flags & COW_DESC_POLICY)
+		cowvmo_page_leave(page);
+	else
+		cowvmo_page_free(page);
 }
 
 /*
@@ -183,15 +186,31 @@ void cow_reserve_init(struct cow_reserve *reserve, gfp_t gfp)
 	memset(reserve, 0, sizeof(*reserve));
 	INIT_LIST_HEAD(&reserve->pages);
 	reserve->gfp = gfp;
+	reserve->batch = 1;
 }
 
 /* Both edges of a range, and one page. */
 #define RESERVE_PATHS	3
 
-static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
+static void reserve_drop_pages(struct cow_reserve *reserve)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &reserve->pages, lru) {
+		list_del(&page->lru);
+		if (reserve->policy == COWVMO_CACHE_CACHED)
+			cowvmo_page_free(page);
+		else
+			cowvmo_page_leave(page);
+	}
+	reserve->nr_pages = 0;
+}
+
+static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr,
+			      gfp_t gfp)
 {
 	while (reserve->nr_pages < nr) {
-		struct page *page = cowvmo_page_alloc(reserve->gfp);
+		struct page *page = cowvmo_page_alloc(reserve->gfp | gfp);
 
 		if (!page)
 			return -ENOMEM;
@@ -202,6 +221,36 @@ static int reserve_fill_pages(struct cow_reserve *reserve, unsigned long nr)
 		cond_resched();
 	}
 	return 0;
+}
+
+/* Gives all its pages the reserve's policy, or drops them. */
+static int reserve_set_policy(struct cow_reserve *reserve)
+{
+	struct page *pages[COW_BATCH], *page;
+	unsigned int nr = 0;
+	int err;
+
+	list_for_each_entry(page, &reserve->pages, lru)
+		pages[nr++] = page;
+	err = cowvmo_pages_set_policy(pages, nr, COWVMO_CACHE_CACHED,
+				      reserve->policy);
+	if (err)
+		reserve_drop_pages(reserve);
+	return err;
+}
+
+/* Pages that are not CACHED are zeroed before, while that is quick. */
+static int reserve_fill_uncached(struct cow_reserve *reserve)
+{
+	int err;
+
+	if (reserve->nr_pages)
+		return 0;
+	err = reserve_fill_pages(reserve, min(reserve->batch, COW_BATCH),
+				 __GFP_ZERO);
+	if (err == -EINTR || !reserve->nr_pages)
+		return err;
+	return reserve_set_policy(reserve);
 }
 
 /**
@@ -216,7 +265,15 @@ int cow_reserve_fill(struct cow_reserve *reserve)
 	int err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
 				   reserve->gfp);
 
-	return err ?: reserve_fill_pages(reserve, 1);
+	if (err)
+		return err;
+	if (reserve->policy != reserve->wanted_policy) {
+		reserve_drop_pages(reserve);
+		reserve->policy = reserve->wanted_policy;
+	}
+	if (reserve->policy != COWVMO_CACHE_CACHED)
+		return reserve_fill_uncached(reserve);
+	return reserve_fill_pages(reserve, 1, 0);
 }
 
 /**
@@ -232,7 +289,7 @@ int cow_reserve_fill_need(struct cow_reserve *reserve,
 {
 	int err = ptree_stash_fill_need(&reserve->stash, need, reserve->gfp);
 
-	return err ?: reserve_fill_pages(reserve, need->descs);
+	return err ?: reserve_fill_pages(reserve, need->descs, 0);
 }
 
 /**
@@ -247,21 +304,26 @@ bool cow_reserve_is_full(const struct cow_reserve *reserve)
 /**
  * cow_reserve_page() - a page, without waiting, or from the reserve
  * @reserve: the reserve
+ * @policy: of enum cowvmo_cache_policy; if not CACHED, only from a reserve
+ *	that has learnt here to have that kind of pages
  * @gfp: __GFP_ZERO or 0
  *
  * Return: the page or NULL.
  */
-struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp)
+struct page *cow_reserve_page(struct cow_reserve *reserve, u32 policy,
+			      gfp_t gfp)
 {
-	struct page *page;
+	struct page *page = NULL;
 
-	page = cowvmo_page_alloc(GFP_NOWAIT | __GFP_NOWARN | gfp);
-	if (page || !reserve->nr_pages)
+	reserve->wanted_policy = policy;
+	if (policy == COWVMO_CACHE_CACHED)
+		page = cowvmo_page_alloc(GFP_NOWAIT | __GFP_NOWARN | gfp);
+	if (page || !reserve->nr_pages || reserve->policy != policy)
 		return page;
 	page = list_first_entry(&reserve->pages, struct page, lru);
 	list_del(&page->lru);
 	reserve->nr_pages--;
-	if (gfp & __GFP_ZERO)
+	if (policy == COWVMO_CACHE_CACHED && (gfp & __GFP_ZERO))
 		clear_highpage(page);
 	return page;
 }
@@ -269,15 +331,14 @@ struct page *cow_reserve_page(struct cow_reserve *reserve, gfp_t gfp)
 /**
  * cow_reserve_drain() - give back what was not used
  * @reserve: the reserve
+ *
+ * Also what was cut off and must be made CACHED before it is freed.
+ *
+ * Context: may sleep.
  */
 void cow_reserve_drain(struct cow_reserve *reserve)
 {
-	struct page *page, *next;
-
 	ptree_stash_drain(&reserve->stash);
-	list_for_each_entry_safe(page, next, &reserve->pages, lru) {
-		list_del(&page->lru);
-		cowvmo_page_free(page);
-	}
-	reserve->nr_pages = 0;
+	reserve_drop_pages(reserve);
+	cowvmo_pages_left();
 }

@@ -53,7 +53,8 @@ struct ptree_node;
  *          held by callers
  * @flags: owner's flags, not interpreted by the tree; 0 when allocated
  * @page: the content; never NULL once stored. Owned by the descriptor and
- *        given to ptree_page_free() with the last count. The embedder may
+ *        given to ptree_page_free(), with @flags, with the last count. The
+ *        embedder may
  *        put another page with the same content here while the descriptor is
  *        shared; the tree only ever reads it once at a time
  * @index: tree index of the content
@@ -233,7 +234,7 @@ extern atomic_long_t ptree_nr_nodes;	/* live, stashed ones included */
 extern atomic_long_t ptree_nr_descs;
 
 /* Supplied by the embedder: frees the page of a dead descriptor; may not sleep. */
-void ptree_page_free(struct page *page);
+void ptree_page_free(struct page *page, u32 flags);
 /*
  * Supplied by the embedder: true makes the next allocation fail (failure
  * injection); constant false where not wanted.

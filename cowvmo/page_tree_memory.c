@@ -281,7 +281,7 @@ void ptree_node_free(struct ptree_node *node)
 void ptree_desc_free(struct ptree_desc *desc)
 {
 	if (desc->page)
-		ptree_page_free(desc->page);
+		ptree_page_free(desc->page, desc->flags);
 	object_free(desc_cache, &ptree_nr_descs, desc);
 }
 

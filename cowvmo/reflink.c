@@ -232,6 +232,9 @@ static loff_t reflink_file(struct file *in, loff_t pos_in, struct file *out,
 	u64 old_pages = vmo_sized(to)->nr_pages, done;
 	int err;
 
+	/* Whoever changes that needs the inode's lock, and no children. */
+	if (!vmo_is_cached(link.from) || !vmo_is_cached(link.to))
+		return -EBUSY;
 	err = cowvmo_extend(to, pos_out + len);
 	if (err)
 		return err;
@@ -258,7 +261,7 @@ static loff_t reflink_file(struct file *in, loff_t pos_in, struct file *out,
  * Context: may sleep; takes the locks of both inodes.
  * Return: bytes done; -EOPNOTSUPP: deduplication; -EINVAL: unaligned,
  * overlapping or beyond the end; -ENOSPC: @out is not resizable; -EPERM: it is
- * sealed; -ENOMEM, -EINTR, -EIO.
+ * sealed; -EBUSY: one is not CACHED; -ENOMEM, -EINTR, -EIO.
  */
 loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
 			       struct file *out, loff_t pos_out, loff_t len,

@@ -71,7 +71,7 @@ static bool keep_mark(struct ptree_desc *desc, u64 index, void *data)
 static void separate_held_page(struct cowvmo *vmo, u64 index,
 			       struct cow_reserve *reserve)
 {
-	struct page *copy = cow_reserve_page(reserve, 0);
+	struct page *copy = cow_reserve_page(reserve, COWVMO_CACHE_CACHED, 0);
 	struct ptree_desc *theirs, *ours;
 	struct ptree_cursor cursor;
 	int err;

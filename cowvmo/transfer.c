@@ -24,6 +24,7 @@
  * @src: next page of @from
  * @dst: next page of @to
  * @left: how many pages are left
+ * @reserve: memory for when none can be had without waiting
  */
 struct transfer {
 	struct cowvmo *from;
@@ -31,6 +32,7 @@ struct transfer {
 	u64 src;
 	u64 dst;
 	u64 left;
+	struct cow_reserve reserve;
 };
 
 /* The range has been unmapped: a reference of anybody else's is a holder. */
@@ -42,9 +44,10 @@ static bool take_page(struct ptree_desc *desc, void *data)
 static int copy_content(struct ptree_desc *desc, u64 index,
 		     struct ptree_desc **copy, void *data)
 {
-	struct cow_reserve *reserve = data;
+	struct transfer *transfer = data;
 
-	return cow_copy_content(desc, index, copy, reserve);
+	return cow_copy_content(transfer->to, desc, index, copy,
+				&transfer->reserve);
 }
 
 static const struct ptree_mover mover = {
@@ -76,6 +79,8 @@ static int check_transfer(const struct transfer *transfer)
 		return 0;
 	if (from->sealed || to->sealed)
 		return -EPERM;
+	if (!vmo_is_cached(from) || !vmo_is_cached(to))
+		return -EBUSY;
 	return has_pins(from, transfer->src, transfer->left) ||
 	       has_pins(to, transfer->dst, transfer->left) ? -EBUSY : 0;
 }
@@ -94,9 +99,7 @@ static u64 batch_length(const struct transfer *transfer)
 	return min_t(u64, transfer->left, TRANSFER_BATCH);
 }
 
-static int transfer_locked(struct transfer *transfer,
-			   struct cow_reserve *reserve,
-			   struct ptree_dead *dead)
+static int transfer_locked(struct transfer *transfer, struct ptree_dead *dead)
 {
 	struct cowvmo *from = transfer->from, *to = transfer->to;
 	struct ptree_move move = {
@@ -105,8 +108,8 @@ static int transfer_locked(struct transfer *transfer,
 		.src = from->base + transfer->src,
 		.dst = to->base + transfer->dst,
 		.mover = &mover,
-		.arg = reserve,
-		.stash = &reserve->stash,
+		.arg = transfer,
+		.stash = &transfer->reserve.stash,
 		.dead = dead,
 	};
 	int err;
@@ -128,14 +131,13 @@ static int transfer_locked(struct transfer *transfer,
 	return err;
 }
 
-static int transfer_batch(struct transfer *transfer,
-			  struct cow_reserve *reserve)
+static int transfer_batch(struct transfer *transfer)
 {
 	struct ptree_dead dead = {};
 	int err;
 
 	cowvmo_lock_pair(transfer->from, transfer->to);
-	err = transfer_locked(transfer, reserve, &dead);
+	err = transfer_locked(transfer, &dead);
 	cowvmo_unlock_pair(transfer->from, transfer->to);
 	ptree_reap(&dead);
 	return err;
@@ -143,19 +145,18 @@ static int transfer_batch(struct transfer *transfer,
 
 static int transfer_all(struct transfer *transfer)
 {
-	struct cow_reserve reserve;
 	int err;
 
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	cow_reserve_init(&transfer->reserve, COWVMO_GFP_CALL);
 	do {
-		err = transfer_batch(transfer, &reserve);
+		err = transfer_batch(transfer);
 		if (err == -ENOMEM)
-			err = cow_reserve_fill(&reserve);
+			err = cow_reserve_fill(&transfer->reserve);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
 	} while (!err && transfer->left);
-	cow_reserve_drain(&reserve);
+	cow_reserve_drain(&transfer->reserve);
 	return err;
 }
 
@@ -170,8 +171,8 @@ static int transfer_all(struct transfer *transfer)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL: the ranges overlap; -ERANGE: one is not within its VMO;
- * -EPERM: one is sealed; -EBUSY: a page of one is pinned; -ENOMEM, -EINTR,
- * -EIO.
+ * -EPERM: one is sealed; -EBUSY: a page is pinned, or one is not CACHED;
+ * -ENOMEM, -EINTR, -EIO.
  */
 int cow_transfer(struct cowvmo *to, u64 dst, struct cowvmo *from, u64 src,
 		 u64 nr, u64 *done)

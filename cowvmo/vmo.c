@@ -164,7 +164,8 @@ static struct file *vmo_create_child_mounted(struct file *from,
 
 	/* Relatives come and go only before or after. */
 	mutex_lock(&parent->family->lock);
-	if (child->store == child)
+	err = cowvmo_check_policy(parent->store, args->type);
+	if (!err && child->store == child)
 		err = cow_snapshot(parent->store, args->offset, args->length,
 				   child);
 	if (!err) {
@@ -249,6 +250,7 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	if (attributed)
 		info->out_populated_bytes = ptree_populated(&store->tree) <<
 					    PAGE_SHIFT;
+	info->out_cache_policy = store->cache_policy;
 	up_read(&store->lock);
 
 	mutex_lock(&family->lock);

@@ -45,7 +45,7 @@ static int copy(struct ptree_desc *desc, u64 index, struct ptree_desc **copy,
 	page = test_page();
 	*copy = ptree_desc_alloc(trip->move.stash, index, page);
 	if (!*copy) {
-		ptree_page_free(page);
+		ptree_page_free(page, 0);
 		return -ENOMEM;
 	}
 	trip->copied++;

@@ -59,7 +59,7 @@ unsigned int test_pages_double_freed(void)
 	return double_freed;
 }
 
-void ptree_page_free(struct page *page)
+void ptree_page_free(struct page *page, u32 flags)
 {
 	struct stub_page *stub = (struct stub_page *)page;
 

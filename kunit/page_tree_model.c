@@ -117,7 +117,7 @@ static int store_page(struct model *m, unsigned int who, unsigned int slot,
 
 	desc = ptree_desc_alloc(stash, cursor->index, page);
 	if (!desc) {
-		ptree_page_free(page);
+		ptree_page_free(page, 0);
 		return -ENOMEM;
 	}
 	CHECK(m->test, desc->flags == 0 && desc->page == page);

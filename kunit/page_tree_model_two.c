@@ -84,7 +84,7 @@ static int move_copy(struct ptree_desc *desc, u64 index,
 		return -EINVAL;
 	*copy = ptree_desc_alloc(m->stash, index, page);
 	if (!*copy) {
-		ptree_page_free(page);
+		ptree_page_free(page, 0);
 		return -ENOMEM;
 	}
 	m->copy[slot] = test_page_id(page);

@@ -59,6 +59,8 @@ static const struct {
 	{ .cmd = COWVMO_IOC_COMPARE, .size = sizeof(struct cowvmo_compare) },
 	{ .cmd = COWVMO_IOC_SEAL, .size = sizeof(struct cowvmo_seal) },
 	{ .cmd = COWVMO_IOC_OPEN, .size = sizeof(struct cowvmo_open) },
+	{ .cmd = COWVMO_IOC_SET_CACHE_POLICY,
+	  .size = sizeof(struct cowvmo_set_cache_policy) },
 	{ .cmd = COWVMO_IOC_SET_PRIORITY,
 	  .size = sizeof(struct cowvmo_set_priority) },
 	{ .cmd = COWVMO_IOC_LOOKUP, .size = sizeof(struct cowvmo_lookup) },
@@ -210,6 +212,16 @@ TEST_F(compat, seal)
 	EXPECT_EQ(-EPERM, pat_fill(self->vmo, 0, 2));
 	EXPECT_EQ(0, pat_check(fd, 0, 1));
 	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(compat, set_cache_policy)
+{
+	EXPECT_EQ(0, vmo_set_cache_policy(self->vmo, COWVMO_CACHE_UNCACHED));
+	EXPECT_EQ(COWVMO_CACHE_UNCACHED, vmo_cache_policy(self->vmo));
+	EXPECT_EQ(-EBUSY, pat_check(self->vmo, 0, 1));
+	EXPECT_EQ(-EINVAL, vmo_set_cache_policy(self->vmo, 4));
+	EXPECT_EQ(0, vmo_set_cache_policy(self->vmo, COWVMO_CACHE_CACHED));
+	EXPECT_EQ(0, pat_check(self->vmo, 0, 1));
 }
 
 TEST_F(compat, set_priority)

@@ -282,7 +282,7 @@ static void check_info(struct __test_metadata *_metadata, int vmo, int rc,
 
 	EXPECT_EQ(0, rc);
 	EXPECT_EQ(COWVMO_INFO_RESIZABLE, (int)info->out_flags);
-	EXPECT_EQ(0, info->out_reserved);
+	EXPECT_EQ(COWVMO_CACHE_CACHED, (int)info->out_cache_policy);
 	EXPECT_EQ(4 * PG, info->out_vmo_size);
 	EXPECT_EQ(4 * PG, info->out_stream_size);
 	EXPECT_EQ(vmo_id(vmo), info->out_id);
@@ -546,6 +546,32 @@ FIXTURE_VARIANT_ADD(abi, open) {
 	.fill = fill_open, .check = check_open,
 	.members = { { offsetof(struct cowvmo_open, flags), 4,
 		       COWVMO_OPEN_NO_WRITE } },
+};
+
+static void fill_policy(void *arg)
+{
+	*(struct cowvmo_set_cache_policy *)arg =
+	(struct cowvmo_set_cache_policy) {
+		.policy = COWVMO_CACHE_UNCACHED,
+	};
+}
+
+static void check_policy(struct __test_metadata *_metadata, int vmo, int rc,
+			 const void *arg)
+{
+	(void)arg;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(COWVMO_CACHE_UNCACHED, (int)vmo_cache_policy(vmo));
+	EXPECT_EQ(-EBUSY, pat_check(vmo, 0, 1));
+}
+
+FIXTURE_VARIANT_ADD(abi, set_cache_policy) {
+	.cmd = COWVMO_IOC_SET_CACHE_POLICY,
+	.size = sizeof(struct cowvmo_set_cache_policy),
+	.writes = true,
+	.fill = fill_policy, .check = check_policy,
+	.members = { { offsetof(struct cowvmo_set_cache_policy, policy), 4,
+		       3 } },
 };
 
 static void fill_priority(void *arg)
@@ -929,6 +955,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_TRANSFER),
 	_IOC_NR(COWVMO_IOC_RESTORE), _IOC_NR(COWVMO_IOC_COMPARE),
 	_IOC_NR(COWVMO_IOC_SEAL), _IOC_NR(COWVMO_IOC_OPEN),
+	_IOC_NR(COWVMO_IOC_SET_CACHE_POLICY),
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
 	_IOC_NR(COWVMO_IOC_LOOKUP),
 	_IOC_NR(COWVMO_IOC_PIN),

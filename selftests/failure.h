@@ -25,6 +25,8 @@
 #define SLICED		0x800	/* a slice of all but the first 3 pages */
 #define REFERENCED	0x1000	/* a reference */
 #define PINNED		0x2000	/* some pages are pinned, after the snapshot */
+#define UNMAPPED	0x4000	/* no mapping */
+#define UNCACHED	0x8000	/* of that cache policy, at last */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -41,7 +43,7 @@ struct scene {
 /* All that can be seen of one VMO */
 struct view {
 	__u64 size, stream, populated, private, scaled, fraction, children;
-	__u64 content;
+	__u64 content, policy, flags;
 };
 
 struct image {
@@ -124,10 +126,14 @@ static inline int set_up(struct scene *s, unsigned int flags)
 			    "sweep");
 	if (s->vmo < 0)
 		return s->vmo;
+	rc = fill(s, flags);
+	if (!rc && flags & UNCACHED)
+		rc = vmo_set_cache_policy(s->vmo, COWVMO_CACHE_UNCACHED);
+	if (flags & UNMAPPED)
+		return rc;
 	s->mem = vmo_map(s->vmo, 0, PAGES * PG, PROT_READ | PROT_WRITE);
 	if (!s->mem)
 		return -EIO;
-	rc = fill(s, flags);
 	rc = rc ?: show(s, flags);
 	if (flags & TOUCHED)
 		touch(s, flags, 0x41);
@@ -146,7 +152,8 @@ static inline void take_down(struct scene *s)
 {
 	unsigned int i;
 
-	munmap(s->mem, PAGES * PG);
+	if (s->mem)
+		munmap(s->mem, PAGES * PG);
 	close(s->vmo);
 	if (s->child >= 0)
 		close(s->child);
@@ -196,6 +203,8 @@ static inline int look(int fd, struct view *view)
 	view->scaled = info.out_scaled_bytes;
 	view->fraction = info.out_scaled_fraction;
 	view->children = info.out_num_children;
+	view->policy = info.out_cache_policy;
+	view->flags = info.out_flags;
 	view->content = hash_range(fd, 0, PAGES + 8, 0);
 	view->content = hash_range(fd, FAR, 2, view->content);
 	return rc;

@@ -258,6 +258,41 @@ static int run_reflink_copy(struct scene *s)
 	return vmo_ret(ioctl(s->vmo, FICLONERANGE, &arg));
 }
 
+static int run_uncached(struct scene *s)
+{
+	return vmo_set_cache_policy(s->vmo, COWVMO_CACHE_UNCACHED);
+}
+
+static int run_cached(struct scene *s)
+{
+	return vmo_set_cache_policy(s->vmo, COWVMO_CACHE_CACHED);
+}
+
+static int populate(struct scene *s, int advice)
+{
+	void *mem = vmo_map(s->vmo, 7 * PG, PG, PROT_READ | PROT_WRITE);
+	int rc = mem ? vmo_ret(madvise(mem, PG, advice)) : -ENOMEM;
+
+	if (mem)
+		munmap(mem, PG);
+	return rc;
+}
+
+static int run_populate_uncached(struct scene *s)
+{
+	return populate(s, MADV_POPULATE_WRITE);
+}
+
+static int run_read_uncached(struct scene *s)
+{
+	return populate(s, MADV_POPULATE_READ);
+}
+
+static int run_priority(struct scene *s)
+{
+	return vmo_set_priority(s->child, COWVMO_PRIORITY_HIGH);
+}
+
 static int run_close_child(struct scene *s)
 {
 	int rc = vmo_ret(close(s->child));
@@ -409,7 +444,22 @@ static const struct play pin_plays[] = {
 	{ "close_pins", run_close_pins, SNAPSHOT | PINNED | FREE | SURE },
 };
 
+/* What is not cached cannot be read: content is looked at when it is again. */
+static const struct play policy_plays[] = {
+	{ "uncached", run_uncached, UNMAPPED },
+	{ "uncached_empty", run_uncached, UNMAPPED | EMPTY | FREE },
+	{ "cached_again", run_cached, UNMAPPED | UNCACHED | FREE },
+	{ "commit_uncached", run_commit_hole, UNMAPPED | UNCACHED },
+	{ "commit_uncached_first", run_commit_hole,
+	  UNMAPPED | UNCACHED | EMPTY },
+	{ "populate_uncached", run_populate_uncached, UNMAPPED | UNCACHED },
+	{ "read_uncached_hole", run_read_uncached, UNMAPPED | UNCACHED },
+	{ "shrink_uncached", run_shrink_part, UNMAPPED | UNCACHED | FREE },
+	{ "decommit_uncached", run_decommit, UNMAPPED | UNCACHED | FREE },
+};
+
 static const struct play other_plays[] = {
+	{ "priority", run_priority, SNAPSHOT | FREE | SURE },
 	{ "info", run_info, SNAPSHOT },
 	{ "lookup", run_lookup, SNAPSHOT },
 	{ "list", run_list, SNAPSHOT },
@@ -490,6 +540,12 @@ TEST_F_TIMEOUT(failing, pin, PATIENCE)
 	      ARRAY_SIZE(pin_plays));
 }
 
+TEST_F_TIMEOUT(failing, policy, PATIENCE)
+{
+	sweep(_metadata, variant->way, policy_plays,
+	      ARRAY_SIZE(policy_plays));
+}
+
 TEST_F_TIMEOUT(failing, other, PATIENCE)
 {
 	sweep(_metadata, variant->way, other_plays,
@@ -530,6 +586,8 @@ TEST_F_TIMEOUT(kernel, fault_injection, 4 * PATIENCE)
 	      ARRAY_SIZE(fault_plays));
 	sweep(_metadata, &kernel, pin_plays,
 	      ARRAY_SIZE(pin_plays));
+	sweep(_metadata, &kernel, policy_plays,
+	      ARRAY_SIZE(policy_plays));
 	sweep(_metadata, &kernel, other_plays,
 	      ARRAY_SIZE(other_plays));
 }

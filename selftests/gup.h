@@ -76,6 +76,29 @@ static inline int gup_read(int fd, unsigned int offset)
 	return rc ? rc : at.byte;
 }
 
+/*
+ * The cache mode of the held page as the kernel maps it and as the PTE at @at
+ * does, if these are one and the same; else GUP_TEST_OTHER, or -errno
+ */
+static inline int gup_cache_mode(int fd, const void *at)
+{
+	struct gup_test_cache cache = { .address = (uintptr_t)at };
+	int rc = vmo_ret(ioctl(fd, GUP_TEST_CACHE, &cache));
+
+	if (rc)
+		return rc;
+	return cache.user == cache.kernel ? cache.user : GUP_TEST_OTHER;
+}
+
+/* As the kernel maps it */
+static inline int gup_kernel_cache_mode(int fd)
+{
+	struct gup_test_cache cache = { 0 };
+	int rc = vmo_ret(ioctl(fd, GUP_TEST_CACHE, &cache));
+
+	return rc ? rc : (int)cache.kernel;
+}
+
 /* The page is let go; the fd remains. */
 static inline int gup_drop(int fd)
 {

@@ -371,12 +371,15 @@ static int close_in_order(unsigned int shape, unsigned int high,
 	rc = rc ?: clan_check(&clan);
 	for (i = 0; !rc && i < MEMBERS; i++)
 		rc = clan_close(&clan, order[i]) ?: clan_check(&clan) ?:
-			vmo_validate();
+			(nth < 3 ? vmo_validate() : 0);
 	clan_end(&clan);
 	return rc;
 }
 
-/* One of the sixteen ways to be high for each shape and order, in turn */
+/*
+ * Every shape in a third of all orders, the next one in another third. Who is
+ * high is one of sixteen ways, in turn.
+ */
 TEST_F_TIMEOUT(priority, close_in_every_order, PATIENCE)
 {
 	/* 1 * 2 * 3 parents, 3 * 3 * 3 kinds */
@@ -384,7 +387,7 @@ TEST_F_TIMEOUT(priority, close_in_every_order, PATIENCE)
 	int rc;
 
 	for (shape = 0; shape < 6 * 27; shape++) {
-		for (nth = 0; nth < 24; nth++) {
+		for (nth = shape % 3; nth < 24; nth += 3) {
 			rc = close_in_order(shape, (shape + 5 * nth) % 16, nth);
 			/* A slice has but slices for children. */
 			if (rc == -EOPNOTSUPP)
@@ -394,7 +397,7 @@ TEST_F_TIMEOUT(priority, close_in_every_order, PATIENCE)
 			built++;
 		}
 	}
-	EXPECT_LT(24 * 40, built);
+	EXPECT_LT(8 * 40, built);
 }
 
 TEST_F_TIMEOUT(priority, reset_in_every_order, PATIENCE)

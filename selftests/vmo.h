@@ -250,6 +250,16 @@ static inline int vmo_open_read_only(int fd)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_OPEN, &arg));
 }
 
+static inline int vmo_set_cache_policy(int fd, __u32 policy)
+{
+	struct cowvmo_set_cache_policy arg = {
+		.size = sizeof(arg),
+		.policy = policy,
+	};
+
+	return vmo_ret(ioctl(fd, COWVMO_IOC_SET_CACHE_POLICY, &arg));
+}
+
 static inline int vmo_set_priority(int fd, __s32 priority)
 {
 	struct cowvmo_set_priority arg = {
@@ -467,6 +477,13 @@ static inline __u32 vmo_flags(int fd)
 	struct cowvmo_get_info info;
 
 	return vmo_info(fd, &info, 0) ? ~0U : info.out_flags;
+}
+
+static inline __u32 vmo_cache_policy(int fd)
+{
+	struct cowvmo_get_info info;
+
+	return vmo_info(fd, &info, 0) ? ~0U : info.out_cache_policy;
 }
 
 static inline __u64 vmo_private(int fd)

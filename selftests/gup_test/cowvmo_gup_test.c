@@ -83,6 +83,67 @@ static long holder_access(struct holder *holder, bool store,
 	return 0;
 }
 
+static u32 cache_mode(pte_t *pte)
+{
+	unsigned long bits;
+
+	if (!pte || !pte_present(*pte))
+		return GUP_TEST_OTHER;
+	bits = pte_val(*pte) & _PAGE_CACHE_MASK;
+	if (!bits)
+		return GUP_TEST_WB;
+	if (bits == cachemode2protval(_PAGE_CACHE_MODE_UC_MINUS))
+		return GUP_TEST_UC;
+	if (bits == cachemode2protval(_PAGE_CACHE_MODE_WC))
+		return GUP_TEST_WC;
+	return GUP_TEST_OTHER;
+}
+
+static u32 kernel_cache_mode(struct page *page)
+{
+	unsigned int level;
+
+	if (!page)
+		return GUP_TEST_OTHER;
+	return cache_mode(lookup_address((unsigned long)page_address(page),
+					 &level));
+}
+
+static pte_t *user_pte(unsigned long addr)
+{
+	pgd_t *pgd = pgd_offset(current->mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return NULL;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return NULL;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud) || pud_bad(*pud))
+		return NULL;
+	pmd = pmd_offset(pud, addr);
+	if (pmd_none(*pmd) || pmd_bad(*pmd))
+		return NULL;
+	return pte_offset_kernel(pmd, addr);
+}
+
+static long holder_cache(struct holder *holder,
+			 struct gup_test_cache __user *user)
+{
+	struct gup_test_cache cache;
+
+	if (copy_from_user(&cache, user, sizeof(cache)))
+		return -EFAULT;
+	cache.kernel = kernel_cache_mode(holder->page);
+	mmap_read_lock(current->mm);
+	cache.user = cache_mode(user_pte(cache.address));
+	mmap_read_unlock(current->mm);
+	return copy_to_user(user, &cache, sizeof(cache)) ? -EFAULT : 0;
+}
+
 static long gup_test_ioctl(struct file *file, unsigned int cmd,
 			   unsigned long arg)
 {
@@ -98,6 +159,9 @@ static long gup_test_ioctl(struct file *file, unsigned int cmd,
 	case GUP_TEST_STORE:
 		ret = holder_access(holder, cmd == GUP_TEST_STORE,
 				    (void __user *)arg);
+		break;
+	case GUP_TEST_CACHE:
+		ret = holder_cache(holder, (void __user *)arg);
 		break;
 	case GUP_TEST_DROP:
 		holder_drop(holder);

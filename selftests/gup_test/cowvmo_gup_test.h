@@ -30,9 +30,26 @@ struct gup_test_byte {
 	__u8 pad[3];
 };
 
+/* How x86 caches what a PTE maps */
+#define GUP_TEST_WB		0
+#define GUP_TEST_UC		1
+#define GUP_TEST_WC		2
+#define GUP_TEST_OTHER		3
+
+/*
+ * Cache modes: of the held page as the kernel maps it, and of the caller's own
+ * PTE at @address; GUP_TEST_OTHER where there is none
+ */
+struct gup_test_cache {
+	__aligned_u64 address;
+	__u32 kernel;
+	__u32 user;
+};
+
 #define GUP_TEST_HOLD	_IOW('G', 0x70, struct gup_test_hold)
 #define GUP_TEST_LOAD	_IOWR('G', 0x71, struct gup_test_byte)
 #define GUP_TEST_STORE	_IOW('G', 0x72, struct gup_test_byte)
 #define GUP_TEST_DROP	_IO('G', 0x73)
+#define GUP_TEST_CACHE	_IOWR('G', 0x74, struct gup_test_cache)
 
 #endif /* COWVMO_GUP_TEST_H */

@@ -17,7 +17,7 @@
 
 static u64 rng;
 
-void ptree_page_free(struct page *page)
+void ptree_page_free(struct page *page, u32 flags)
 {
 }
 

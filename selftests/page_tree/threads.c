@@ -53,7 +53,7 @@ u64 test_random(u64 *state)
 	return *state * 0x2545f4914f6cdd1dULL;
 }
 
-void ptree_page_free(struct page *page)
+void ptree_page_free(struct page *page, u32 flags)
 {
 	atomic_long_dec(&live_pages);
 	free(page);

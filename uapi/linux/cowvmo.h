@@ -293,7 +293,7 @@ enum cowvmo_info_flags {
  * @size: sizeof(struct cowvmo_get_info)
  * @want: of enum cowvmo_info_want; anything else is EINVAL
  * @out_flags: of enum cowvmo_info_flags
- * @out_reserved: written 0
+ * @out_cache_policy: of enum cowvmo_cache_policy
  * @out_vmo_size: size in bytes, a multiple of P
  * @out_stream_size: end of file in bytes (st_size)
  * @out_id: identity of this VMO, unique while the module is loaded, never 0
@@ -330,7 +330,7 @@ struct cowvmo_get_info {
 	__u32 size;
 	__u32 want;
 	__u32 out_flags;
-	__u32 out_reserved;
+	__u32 out_cache_policy;
 	__aligned_u64 out_vmo_size;
 	__aligned_u64 out_stream_size;
 	__aligned_u64 out_id;
@@ -384,7 +384,8 @@ struct cowvmo_set_name {
  *
  * Within one VMO the ranges must not overlap (EINVAL); to where it is already
  * a range can be moved. ERANGE: a range is not within its VMO. EPERM: one of
- * the two is sealed. EBUSY: a page of a range is pinned. Both fds must be open for writing (EACCES).
+ * the two is sealed. EBUSY: a page of a range is pinned, or the cache policy
+ * of one of the two is not CACHED. Both fds must be open for writing (EACCES).
  *
  * Behaviour of Zircon's zx_vmo_transfer_data().
  */
@@ -510,6 +511,49 @@ enum cowvmo_open_flags {
 struct cowvmo_open {
 	__u32 size;
 	__u32 flags;
+};
+
+/**
+ * enum cowvmo_cache_policy - policies of COWVMO_IOC_SET_CACHE_POLICY
+ * @COWVMO_CACHE_CACHED: as any memory
+ * @COWVMO_CACHE_UNCACHED: every access goes to memory
+ * @COWVMO_CACHE_UNCACHED_DEVICE: as registers of a device are accessed. On x86
+ *	the same as UNCACHED
+ * @COWVMO_CACHE_WRITE_COMBINING: writes are collected, reads go to memory
+ */
+enum cowvmo_cache_policy {
+	COWVMO_CACHE_CACHED		= 0,
+	COWVMO_CACHE_UNCACHED		= 1,
+	COWVMO_CACHE_UNCACHED_DEVICE	= 2,
+	COWVMO_CACHE_WRITE_COMBINING	= 3,
+};
+
+/**
+ * struct cowvmo_set_cache_policy - ioctl(COWVMO_IOC_SET_CACHE_POLICY), VMO fd
+ * @size: sizeof(struct cowvmo_set_cache_policy)
+ * @policy: one of enum cowvmo_cache_policy; anything else is EINVAL
+ *
+ * Says how the processor is to cache the VMO's memory, in the kernel and in
+ * all mappings. The content stays.
+ *
+ * A VMO that is not CACHED is accessed through mappings. Reading a hole of it
+ * through one gives it memory. These fail with EBUSY: read(2), write(2),
+ * COWVMO_OP_ZERO, COWVMO_IOC_SET_STREAM_SIZE that changes something,
+ * COWVMO_IOC_CREATE_CHILD except for a slice of a contiguous VMO, a private
+ * mapping, and COWVMO_OP_DECOMMIT of a contiguous VMO. They, and all mappings,
+ * fail with EBUSY also while the policy is changing.
+ *
+ * In this order: success when the VMO has that policy; EOPNOTSUPP when the
+ * machine cannot have it (on other machines than x86 all but CACHED); EBUSY
+ * when the VMO is a child of any kind or has one, is mapped, or has a page
+ * that is pinned or held by anybody else (direct I/O, a pipe, a debugger).
+ *
+ * Needs an fd open for writing (EACCES). Behaviour of Zircon's
+ * zx_vmo_set_cache_policy().
+ */
+struct cowvmo_set_cache_policy {
+	__u32 size;
+	__u32 policy;
 };
 
 /**
@@ -718,6 +762,7 @@ struct cowvmo_pin {
 #define COWVMO_IOC_COMPARE		_IO(COWVMO_IOC_TYPE, 0x4a)
 #define COWVMO_IOC_SEAL			_IO(COWVMO_IOC_TYPE, 0x48)
 #define COWVMO_IOC_OPEN			_IO(COWVMO_IOC_TYPE, 0x49)
+#define COWVMO_IOC_SET_CACHE_POLICY	_IO(COWVMO_IOC_TYPE, 0x4d)
 #define COWVMO_IOC_SET_PRIORITY		_IO(COWVMO_IOC_TYPE, 0x4e)
 #define COWVMO_IOC_LOOKUP		_IO(COWVMO_IOC_TYPE, 0x4c)
 #define COWVMO_IOC_PIN			_IO(COWVMO_IOC_TYPE, 0x4b)
