@@ -6,7 +6,8 @@
  * fd, COWVMO_IOC_CREATE_CHILD on that gives further VMO fds, COWVMO_IOC_PIN on
  * a VMO fd gives a pin fd, which keeps pages where they are. A VMO fd is a
  * regular file of a file system of its own: read, write, lseek, mmap,
- * ftruncate, fallocate, fstat and fd passing do what they do on a memfd.
+ * ftruncate, fallocate, fstat and fd passing do what they do on a memfd, poll
+ * tells of children.
  *
  * Conventions
  *
@@ -188,12 +189,14 @@ struct cowvmo_create_child {
  * @COWVMO_OP_DECOMMIT: free the memory of the range, which then reads zero.
  *	The range must consist of whole pages (else EINVAL). EOPNOTSUPP while
  *	the VMO has relatives, that is, a living clone, parent or sibling.
+ *	Slices and references are none: they have no memory of their own.
  *	EBUSY when a page of the range is pinned
  * @COWVMO_OP_ZERO: make the range read zero and free whole pages, but for
- *	pinned ones. Works in every state, and at any alignment
+ *	pinned ones. Works in every state but EBUSY while not CACHED, and at
+ *	any alignment
  *
- * The order of checks: ERANGE, then success when @length is 0, then
- * EOPNOTSUPP, then EINVAL for alignment, then EBUSY.
+ * The order of checks: ERANGE, then success when @length is 0, then EPERM for
+ * DECOMMIT and ZERO of what is sealed, EOPNOTSUPP, EINVAL for alignment, EBUSY.
  */
 enum cowvmo_range_op {
 	COWVMO_OP_COMMIT	= 1,
