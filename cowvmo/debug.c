@@ -63,21 +63,23 @@ static void show_vmo(struct cowvmo *vmo, const struct ptree_share *share,
 	static const struct ptree_share nothing;
 	struct cowvmo *store = vmo->store;
 	struct seq_file *m = data;
-	u64 populated = 0;
+	u64 populated = 0, pinned = 0;
 
-	if (share)
+	if (share) {
 		populated = ptree_populated(&store->tree) << PAGE_SHIFT;
-	else
+		pinned = cow_pinned_pages(store) << PAGE_SHIFT;
+	} else {
 		share = &nothing;
+	}
 	seq_printf(m, "%llu family=%llu parent=%llu children=%u kind=%s store=%llu ",
 		   vmo->id, vmo->family->id, vmo->parent ? vmo->parent->id : 0,
 		   vmo->nr_children, kind_of(vmo), store->id);
 	seq_printf(m, "owner=%d size=%llu stream=%llu populated=%llu ",
 		   vmo->owner, vmo_size(vmo_sized(vmo)),
 		   i_size_read(&vmo->inode), populated);
-	seq_printf(m, "private=%llu scaled=%llu fraction=%llu ",
+	seq_printf(m, "private=%llu scaled=%llu fraction=%llu pinned=%llu ",
 		   share->private << PAGE_SHIFT, share->scaled.bytes,
-		   share->scaled.fraction);
+		   share->scaled.fraction, pinned);
 	seq_printf(m, "flags=0x%x base=%llu name=", cowvmo_info_flags(vmo),
 		   store->base + vmo->view_first);
 	seq_escape(m, vmo->name, "\n\\");

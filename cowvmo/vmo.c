@@ -211,8 +211,15 @@ struct file *cowvmo_create_child(struct file *parent,
  */
 u32 cowvmo_info_flags(const struct cowvmo *vmo)
 {
-	lockdep_assert_held(&vmo->store->lock);
-	return vmo->flags | (vmo->store->sealed ? COWVMO_INFO_SEALED : 0);
+	const struct cowvmo *store = vmo->store;
+	u32 flags = vmo->flags;
+
+	lockdep_assert_held(&store->lock);
+	if (store->sealed)
+		flags |= COWVMO_INFO_SEALED;
+	if (cowvmo_is_high_priority(store))
+		flags |= COWVMO_INFO_HIGH_PRIORITY;
+	return flags;
 }
 
 /* Nothing is compressed: all that is there is in pages. */
@@ -256,8 +263,6 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	mutex_lock(&family->lock);
 	info->out_parent_id = vmo->parent ? vmo->parent->id : 0;
 	info->out_num_children = vmo->nr_children;
-	if (cowvmo_is_high_priority(store))
-		info->out_flags |= COWVMO_INFO_HIGH_PRIORITY;
 	memcpy(info->out_name, vmo->name, sizeof(info->out_name));
 	mutex_unlock(&family->lock);
 

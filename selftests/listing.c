@@ -187,8 +187,8 @@ TEST_F(listing, a_line_in_full)
 	ASSERT_EQ(0, vmo_seal(fd));
 	ASSERT_EQ(0, read_list());
 	snprintf(want, sizeof(want),
-		 "%llu family=%llu parent=0 children=1 kind=vmo store=%llu owner=%d size=16384 stream=12289 populated=8192 private=4096 scaled=6144 fraction=0 flags=0x41 base=0 name=one name=two\\012\n"
-		 "%llu family=%llu parent=%llu children=0 kind=snapshot store=%llu owner=%d size=4096 stream=4096 populated=4096 private=0 scaled=2048 fraction=0 flags=0x6 base=1 name=one name=two\\012\n",
+		 "%llu family=%llu parent=0 children=1 kind=vmo store=%llu owner=%d size=16384 stream=12289 populated=8192 private=4096 scaled=6144 fraction=0 pinned=0 flags=0x41 base=0 name=one name=two\\012\n"
+		 "%llu family=%llu parent=%llu children=0 kind=snapshot store=%llu owner=%d size=4096 stream=4096 populated=4096 private=0 scaled=2048 fraction=0 pinned=0 flags=0x6 base=1 name=one name=two\\012\n",
 		 (unsigned long long)id,
 		 (unsigned long long)vmo_family(fd),
 		 (unsigned long long)id, getpid(),
@@ -198,6 +198,32 @@ TEST_F(listing, a_line_in_full)
 		 (unsigned long long)child_id, getpid());
 	EXPECT_NE(NULL, strstr(list, want)) TH_LOG("in: %s", list);
 	EXPECT_EQ(0, close(child));
+	EXPECT_EQ(0, close(fd));
+}
+
+/* What is true of a VMO's content is told of all that show it. */
+TEST_F(listing, pins_and_priority)
+{
+	int fd = vmo_new(8 * PG, 0), slice = vmo_slice(fd, PG, 4 * PG), a, b;
+
+	a = vmo_pin(slice, 0, 0, 2 * PG);
+	b = vmo_pin(fd, 0, 2 * PG, 3 * PG);
+	ASSERT_LE(0, a);
+	ASSERT_LE(0, b);
+	ASSERT_EQ(0, read_list());
+	EXPECT_EQ(4 * PG, figure(vmo_id(fd), "pinned"));
+	EXPECT_EQ(4 * PG, figure(vmo_id(fd), "populated"));
+	EXPECT_EQ(0, figure(vmo_id(slice), "pinned"));
+	EXPECT_EQ(COWVMO_INFO_SLICE, (int)figure(vmo_id(slice), "flags"));
+	EXPECT_EQ(0, close(a));
+	EXPECT_EQ(0, close(b));
+	ASSERT_EQ(0, vmo_set_priority(slice, COWVMO_PRIORITY_HIGH));
+	ASSERT_EQ(0, read_list());
+	EXPECT_EQ(0, figure(vmo_id(fd), "pinned"));
+	EXPECT_EQ(COWVMO_INFO_HIGH_PRIORITY, (int)figure(vmo_id(fd), "flags"));
+	EXPECT_EQ(COWVMO_INFO_SLICE | COWVMO_INFO_HIGH_PRIORITY,
+		  (int)figure(vmo_id(slice), "flags"));
+	EXPECT_EQ(0, close(slice));
 	EXPECT_EQ(0, close(fd));
 }
 

@@ -263,10 +263,36 @@ TEST_F(tool, map_of_marks_and_holders)
 	EXPECT_NE(NULL, strstr(self->run->out, "\n0x0000  OSW..O.WH.......\n"));
 	EXPECT_NE(NULL, strstr(self->run->out,
 			       "\nW  written           2      8K  own, and writable in a mapping since the last snapshot\n"
-			       "H  held              1      4K  held by I/O, a pipe or a debugger\n"));
+			       "H  held              1      4K  by I/O, a pipe or a debugger\n"));
 	close(fd[0]);
 	close(fd[1]);
 	EXPECT_EQ(0, munmap(mem, 16 * PG));
+}
+
+/* Who has pinned it is told, also when that is all that keeps it. */
+TEST_F(tool, pins)
+{
+	int fd = vmo_new(4 * PG, 0), pin;
+	__u64 id = vmo_id(fd);
+
+	pin = vmo_pin(fd, 0, PG, 2 * PG);
+	ASSERT_LE(0, pin);
+	EXPECT_EQ(0, tool(self->run, text("map %llu", id)));
+	EXPECT_NE(NULL, strstr(self->run->out, "\n0x0000  .PP.\n"));
+	EXPECT_NE(NULL, strstr(self->run->out,
+			       "\nP  pinned            2      8K  stays where it is; no snapshot meanwhile\n"));
+	EXPECT_EQ(0, tool(self->run, text("stat %llu", id)));
+	EXPECT_NE(NULL, strstr(self->run->out,
+			       text("  used by      %d (tool): %d pinned\n",
+				    self->pid, fd)));
+	EXPECT_NE(NULL, strstr(self->run->out, "               2 pinned: stays where it is; no snapshot meanwhile\n"));
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(0, tool(self->run, "ls"));
+	EXPECT_NE(NULL, strstr(self->run->out, text("  %d:pin", self->pid)));
+	EXPECT_EQ(1, tool(self->run, text("map %llu", id)));
+	EXPECT_STREQ(text("cowvmo: %llu: process %d (tool) has it pinned, but nobody has a descriptor of it\n",
+			  id, self->pid), self->run->err);
+	EXPECT_EQ(0, close(pin));
 }
 
 /* A page among 2^32 is seen, and a cell says how much of it there is. */
@@ -543,7 +569,7 @@ TEST_F(tool, only_mapped)
 			       text("{\"id\": %llu, \"flags\": [], \"used_by\": [{\"pid\": %d, \"mapped\": true}]}",
 				    self->child_id, holder.pid)));
 	EXPECT_EQ(0, tool(self->run, "tree"));
-	EXPECT_NE(NULL, strstr(self->run->out, "\nmapped, without a descriptor\n"));
+	EXPECT_NE(NULL, strstr(self->run->out, "\nwithout a descriptor\n"));
 	holder_stop(&holder);
 	self->child = dup(self->store);
 }

@@ -18,12 +18,15 @@
 /**
  * struct user - a process that has a VMO
  * @pid: the process
- * @fd: its descriptor, or -1: it has the VMO mapped
+ * @fd: its descriptor of the VMO, or one of the next
  */
 struct user {
 	pid_t pid;
 	int fd;
 };
+
+#define BY_MAPPING	(-1)	/* none, it has the VMO mapped */
+#define BY_PIN		(-2)	/* of a pin */
 
 /**
  * struct vmo - all that is known of a VMO
@@ -120,6 +123,7 @@ const char *xml_text(const char *name);
 const char *kind_text(__u32 flags);
 const char *flags_text(__u32 flags, const char *between);
 const char *paint(const char *colour);
+const char *user_text(const struct user *user);
 const char *users_text(const struct vmo *vmo, unsigned int most);
 
 #define DIM	"2"
@@ -144,6 +148,7 @@ void vmos_free(struct vmos *vmos);
 struct vmo *vmos_find(const struct vmos *vmos, __u64 id);
 struct vmo *vmos_get(struct vmos *vmos, __u64 id);
 int fdinfo_read(struct vmo *vmo, pid_t pid, int fd);
+__u64 pin_read(pid_t pid, int fd);
 
 /* procs.c */
 void procs_scan(struct vmos *vmos);

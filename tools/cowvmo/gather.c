@@ -196,6 +196,23 @@ int fdinfo_read(struct vmo *vmo, pid_t pid, int fd)
 	return rc;
 }
 
+/* The VMO that a pin of another process is of; 0 if that cannot be told */
+__u64 pin_read(pid_t pid, int fd)
+{
+	unsigned long long id = 0;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (!id && fgets(line, sizeof(line), file))
+		sscanf(line, "cowvmo-pin-vmo: %llu", &id);
+	fclose(file);
+	return id;
+}
+
 /* The memory of one VMO, asked by any descriptor of it that can be had */
 static void memory_read(struct vmo *vmo)
 {

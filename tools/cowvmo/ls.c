@@ -44,8 +44,10 @@ static void print_users_json(const struct vmo *vmo)
 	printf("\"used_by\": [");
 	for (i = 0; i < vmo->nr_users; i++) {
 		printf("%s{\"pid\": %d, ", i ? ", " : "", vmo->user[i].pid);
-		if (vmo->user[i].fd < 0)
+		if (vmo->user[i].fd == BY_MAPPING)
 			printf("\"mapped\": true}");
+		else if (vmo->user[i].fd == BY_PIN)
+			printf("\"pinned\": true}");
 		else
 			printf("\"fd\": %d}", vmo->user[i].fd);
 	}

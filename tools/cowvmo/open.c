@@ -168,9 +168,10 @@ static int open_by_id(const char *spec, const struct vmo *vmo)
 	if (user)
 		return explain(spec, user->pid, user->fd);
 	if (vmo->nr_users)
-		return fail("%s: process %d (%s) has it mapped, but nobody has a descriptor of it",
+		return fail("%s: process %d (%s) has it %s, but nobody has a descriptor of it",
 			    spec, vmo->user[0].pid,
-			    process_name(vmo->user[0].pid));
+			    process_name(vmo->user[0].pid),
+			    vmo->user[0].fd == BY_PIN ? "pinned" : "mapped");
 	return fail("%s: no process has a descriptor of it", spec);
 }
 

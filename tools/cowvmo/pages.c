@@ -24,8 +24,8 @@ const char *const state_meanings[NR_STATES] = {
 	[SHARED] = "relatives see it too",
 	[PRIVATE] = "only this VMO sees it",
 	[WRITTEN] = "own, and writable in a mapping since the last snapshot",
-	[HELD] = "held by I/O, a pipe or a debugger",
-	[PINNED] = "pinned",
+	[HELD] = "by I/O, a pipe or a debugger",
+	[PINNED] = "stays where it is; no snapshot meanwhile",
 };
 
 /* Tells @fn of each page that has memory; 0, or -1 having said why not. */

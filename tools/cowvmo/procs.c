@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Who has a VMO: the descriptors and mappings of all processes that may be
- * looked into. /proc shows both as cowvmo:[ID].
+ * looked into. /proc shows both as cowvmo:[ID]; a pin tells its VMO in fdinfo.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -13,6 +13,7 @@
 #include "cowvmo.h"
 
 static const char prefix[] = "cowvmo:[";
+static const char pin[] = "anon_inode:[cowvmo-pin]";
 
 static __u64 id_of(const char *name)
 {
@@ -26,10 +27,35 @@ static void add_user(struct vmo *vmo, pid_t pid, int fd)
 	vmo->user[vmo->nr_users++] = (struct user) { .pid = pid, .fd = fd };
 }
 
-/* Of a process with descriptors of it, mappings tell nothing more. */
+/* Of a process with a descriptor of it, mappings tell nothing more. */
 static bool has_user(const struct vmo *vmo, pid_t pid)
 {
 	return vmo->nr_users && vmo->user[vmo->nr_users - 1].pid == pid;
+}
+
+static void add_fd(struct vmos *vmos, pid_t pid, int fd, __u64 id)
+{
+	struct vmo *vmo = vmos_get(vmos, id);
+
+	add_user(vmo, pid, fd);
+	if (!vmo->known)
+		vmo->known = !fdinfo_read(vmo, pid, fd);
+}
+
+/* A pin keeps a VMO, too, and from being snapshotted: it is told of once. */
+static void add_pin(struct vmos *vmos, pid_t pid, int fd)
+{
+	__u64 id = pin_read(pid, fd);
+	struct vmo *vmo;
+	unsigned int i;
+
+	if (!id)
+		return;
+	vmo = vmos_get(vmos, id);
+	for (i = 0; i < vmo->nr_users; i++)
+		if (vmo->user[i].pid == pid && vmo->user[i].fd == BY_PIN)
+			return;
+	add_user(vmo, pid, BY_PIN);
 }
 
 static void scan_fds(struct vmos *vmos, pid_t pid)
@@ -37,9 +63,8 @@ static void scan_fds(struct vmos *vmos, pid_t pid)
 	char path[64], link[64];
 	struct dirent *entry;
 	ssize_t length;
-	struct vmo *vmo;
-	__u64 id;
 	DIR *dir;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
@@ -51,14 +76,11 @@ static void scan_fds(struct vmos *vmos, pid_t pid)
 		if (length < 0)
 			continue;
 		link[length] = '\0';
-		id = id_of(link);
-		if (!id)
-			continue;
-		vmo = vmos_get(vmos, id);
-		add_user(vmo, pid, atoi(entry->d_name));
-		if (!vmo->known)
-			vmo->known = !fdinfo_read(vmo, pid,
-						  atoi(entry->d_name));
+		fd = atoi(entry->d_name);
+		if (id_of(link))
+			add_fd(vmos, pid, fd, id_of(link));
+		else if (!strcmp(link, pin))
+			add_pin(vmos, pid, fd);
 	}
 	closedir(dir);
 }
@@ -80,10 +102,21 @@ static void scan_maps(struct vmos *vmos, pid_t pid)
 			continue;
 		vmo = vmos_get(vmos, id_of(name));
 		if (!has_user(vmo, pid))
-			add_user(vmo, pid, -1);
+			add_user(vmo, pid, BY_MAPPING);
 	}
 	free(line);
 	fclose(file);
+}
+
+/* By process: its descriptors, then pins and mappings */
+static int by_process(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (unsigned int)x->fd < (unsigned int)y->fd ? -1 :
+	       x->fd != y->fd;
 }
 
 /* Adds to @vmos what processes have, and tells of all who has them. */
@@ -91,6 +124,7 @@ void procs_scan(struct vmos *vmos)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
+	unsigned int i;
 	pid_t pid;
 
 	if (!dir)
@@ -103,6 +137,10 @@ void procs_scan(struct vmos *vmos)
 		scan_maps(vmos, pid);
 	}
 	closedir(dir);
+	for (i = 0; i < vmos->nr; i++)
+		if (vmos->vmo[i]->nr_users)
+			qsort(vmos->vmo[i]->user, vmos->vmo[i]->nr_users,
+			      sizeof(struct user), by_process);
 }
 
 /* What a process calls itself, "?" when it is gone */

@@ -194,6 +194,7 @@ const char *flags_text(__u32 flags, const char *between)
 		{ COWVMO_INFO_RESIZABLE, "resizable" },
 		{ COWVMO_INFO_IMMUTABLE, "immutable" },
 		{ COWVMO_INFO_SEALED, "sealed" },
+		{ COWVMO_INFO_HIGH_PRIORITY, "high-priority" },
 	};
 	char *text = scratch(256);
 	unsigned int i;
@@ -220,7 +221,21 @@ const char *paint(const char *colour)
 	return text;
 }
 
-/* PID:FD of those who have it, and PID:map of those who only map it */
+/* What a process has of it: a descriptor, a pin, a mapping */
+const char *user_text(const struct user *user)
+{
+	char *text;
+
+	if (user->fd == BY_MAPPING)
+		return "map";
+	if (user->fd == BY_PIN)
+		return "pin";
+	text = scratch(16);
+	sprintf(text, "%d", user->fd);
+	return text;
+}
+
+/* PID:FD of those who have it; PID:pin or PID:map where it is that */
 const char *users_text(const struct vmo *vmo, unsigned int most)
 {
 	size_t room = 16 + 32 * (vmo->nr_users < most ? vmo->nr_users : most);
@@ -232,9 +247,8 @@ const char *users_text(const struct vmo *vmo, unsigned int most)
 	for (i = 0; i < vmo->nr_users && i < most; i++) {
 		const struct user *user = &vmo->user[i];
 
-		to += sprintf(to, "%s%d:", i ? "," : "", user->pid);
-		to += user->fd < 0 ? sprintf(to, "map") :
-				     sprintf(to, "%d", user->fd);
+		to += sprintf(to, "%s%d:%s", i ? "," : "", user->pid,
+			      user_text(user));
 	}
 	if (i < vmo->nr_users)
 		sprintf(to, ",+%u", vmo->nr_users - i);

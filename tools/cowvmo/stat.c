@@ -80,10 +80,8 @@ static void print_users(const struct vmo *vmo)
 			printf("%s  %-12s %d (%s):", i ? "\n" : "",
 			       i ? "" : "used by", user->pid,
 			       process_name(user->pid));
-		if (user->fd < 0)
-			printf(" mapped");
-		else
-			printf(" %d", user->fd);
+		printf(" %s", user->fd == BY_MAPPING ? "mapped" :
+			      user->fd == BY_PIN ? "pinned" : user_text(user));
 		last = user->pid;
 	}
 	if (vmo->nr_users)
@@ -126,7 +124,8 @@ static void print_pages(const struct vmo *vmo, const struct census *census)
 	}
 	for (state = WRITTEN; state < NR_STATES; state++)
 		if (census->state[state])
-			printf("  %12s %llu %s\n", "", census->state[state],
+			printf("  %12s %llu %s: %s\n", "",
+			       census->state[state], state_names[state],
 			       state_meanings[state]);
 	if (census->mapped)
 		printf("  %12s %llu mapped\n", "", census->mapped);

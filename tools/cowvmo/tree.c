@@ -220,7 +220,7 @@ static void draw_family(struct forest *forest, unsigned int from,
 	unsigned int i;
 
 	if (!forest->vmo[from]->family)
-		table_line(forest->table, "mapped, without a descriptor");
+		table_line(forest->table, "without a descriptor");
 	else
 		add_family(forest, from, to);
 	for (i = from; i < to; i++) {
