@@ -511,6 +511,7 @@ const char *cow_pins_validate(const struct cowvmo *store);
 extern atomic_long_t cowvmo_nr_pins;
 
 /* pin_file.c */
+int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma);
 struct file *cow_pin_open(struct cowvmo *vmo, u64 offset, u64 length,
 			  bool writable);
 

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The pin as a file, which is what user space holds a pin by.
+ * The pin as a file, which is what user space holds a pin by, and its mappings.
  *
  * It is a file of the kernel's anonymous inode: it has no content of its own,
  * and the pin behind it keeps VMO and module in place.
+ *
+ * A mapping of a pin needs none of the care that one of a VMO does. As long as
+ * it exists the pin does, and its pages are the VMO's own and may be written
+ * without asking: so its PTEs are writable from the start, there is no
+ * ->page_mkwrite, for want of which drivers get long-term pins, and nobody
+ * ever has to find these PTEs again. They go, and their TLB entries, before
+ * the mapping lets go of the file.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -12,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
+#include "compat.h"
 #include "cowvmo.h"
 
 static int pin_release(struct inode *inode, struct file *file)
@@ -33,9 +41,74 @@ static void pin_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "cowvmo-pin-writable:\t%d\n", pin->writable);
 }
 
+/* Pages that one fault maps at most */
+#define FAULT_AHEAD	16
+
+static vm_fault_t pin_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct cow_pin *pin = vma->vm_private_data;
+	struct page *pages[FAULT_AHEAD];
+	u64 left = pin->end - pin->first;
+	unsigned long nr;
+	int err;
+
+	/* Cannot be: it is no larger than the pin, and does not grow. */
+	if (vmf->pgoff >= left)
+		return VM_FAULT_SIGBUS;
+	nr = min_t(u64, left - vmf->pgoff, FAULT_AHEAD);
+	nr = min(nr, (vma->vm_end - vmf->address) >> PAGE_SHIFT);
+	cow_pin_pages(pin, vmf->pgoff, nr, pages);
+	err = vm_insert_pages(vma, vmf->address, pages, &nr);
+	if (!err || err == -EBUSY)
+		return VM_FAULT_NOPAGE;
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct pin_vm_ops = {
+	.fault	= pin_fault,
+};
+
+/**
+ * cow_pin_mmap() - map the pages of a pin
+ * @pin: the pin, held by the file of the mapping
+ * @vma: the mapping; its offset counts from where the pin begins
+ *
+ * Return: 0, -EINVAL, -EPERM, -EACCES.
+ */
+int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma)
+{
+	u64 nr_pages = pin->end - pin->first;
+
+	/* A private mapping would be one of copies, and no use to anybody. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_pgoff > nr_pages ||
+	    vma_pages(vma) > nr_pages - vma->vm_pgoff)
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	if (!pin->writable) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		cowvmo_vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	cowvmo_vm_flags_clear(vma, VM_MAYEXEC);
+	cowvmo_vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND);
+	vma->vm_private_data = pin;
+	vma->vm_ops = &pin_vm_ops;
+	return 0;
+}
+
+static int pin_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return cow_pin_mmap(file->private_data, vma);
+}
+
 static const struct file_operations cow_pin_fops = {
 	.owner		= THIS_MODULE,
 	.release	= pin_release,
+	.mmap		= pin_mmap,
 	.llseek		= noop_llseek,
 	.show_fdinfo	= pin_show_fdinfo,
 };

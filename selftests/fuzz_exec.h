@@ -328,6 +328,36 @@ static inline bool f_pin(struct model *m, const __u64 *arg)
 	return true;
 }
 
+/* Through a mapping of the pin, made for it; one that reads has none. */
+static inline bool f_pin_store(struct model *m, const __u64 *arg)
+{
+	unsigned char buf[PG];
+	struct m_pin *pin;
+	struct m_vmo *vmo;
+	char *mem;
+
+	if (arg[0] >= M_PINS || !m->pin[arg[0]].used)
+		return false;
+	pin = &m->pin[arg[0]];
+	if (arg[1] >= pin->pages || arg[2] >= PG || !arg[3] ||
+	    arg[3] > PG - arg[2])
+		return false;
+	vmo = &m->vmo[pin->vmo];
+	mem = mmap(NULL, pin->pages * PG, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   pin->fd, 0);
+	f_want("mmap of a pin", mem == MAP_FAILED ? -errno : 0,
+	       pin->writable ? 0 : -EACCES);
+	if (mem == MAP_FAILED)
+		return true;
+	m_bytes(buf, arg[4], arg[2], arg[3]);
+	f_want("signal of a store to a pin",
+	       f_copy(mem + arg[1] * PG + arg[2], buf, arg[3]), 0);
+	memcpy(m_page_own(vmo, pin->first + arg[1])->data + arg[2], buf,
+	       arg[3]);
+	f_want("munmap", vmo_ret(munmap(mem, pin->pages * PG)), 0);
+	return true;
+}
+
 static inline bool f_unpin(struct model *m, const __u64 *arg)
 {
 	struct m_pin *pin;
@@ -631,6 +661,7 @@ static inline bool f_apply(struct model *m, const struct f_op *op)
 	case F_TRANSFER:	return f_transfer(m, op->arg);
 	case F_REFLINK:		return f_reflink(m, op->arg);
 	case F_PIN:		return f_pin(m, op->arg);
+	case F_PIN_STORE:	return f_pin_store(m, op->arg);
 	case F_UNPIN:		return f_unpin(m, op->arg);
 	case F_MAP:		return f_do_map(m, op->arg);
 	case F_STORE:		return f_store(m, op->arg);

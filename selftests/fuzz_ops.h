@@ -27,6 +27,7 @@ enum f_kind {
 	F_TRANSFER,	/* to, page, from, page, pages */
 	F_REFLINK,	/* to, page, from, page, pages */
 	F_PIN,		/* vmo, to, offset, length, flags */
+	F_PIN_STORE,	/* pin, page, in page, length, seed */
 	F_UNPIN,	/* pin */
 	F_MAP,		/* map, vmo, first page, pages, prot, shared */
 	F_STORE,	/* map, page, in page, length, seed */
@@ -70,7 +71,8 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_TRANSFER]	= { "transfer", 5, 6 },
 	[F_REFLINK]	= { "reflink", 5, 6 },
 	[F_PIN]		= { "pin", 5, 5 },
-	[F_UNPIN]	= { "unpin", 1, 8 },
+	[F_PIN_STORE]	= { "pin_store", 5, 6 },
+	[F_UNPIN]	= { "unpin", 1, 5 },
 	[F_MAP]		= { "map", 6, 10 },
 	[F_STORE]	= { "store", 5, 30 },
 	[F_FORK_STORE]	= { "fork_store", 3, 1 },
@@ -290,6 +292,19 @@ static inline void f_make_pair(struct model *m, __u64 *rnd, struct f_op *op)
 	op->arg[4] = 1 + f_below(rnd, f_below(rnd, 3) ? most : 20);
 }
 
+static inline void f_make_on_pin(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int index = f_any_pin(m, rnd, true);
+
+	op->arg[0] = index < 0 ? 0 : index;
+	if (index < 0 || op->kind == F_UNPIN)
+		return;
+	op->arg[1] = f_below(rnd, m->pin[index].pages);
+	op->arg[2] = f_below(rnd, PG);
+	op->arg[3] = 1 + f_below(rnd, PG - op->arg[2]);
+	op->arg[4] = f_below(rnd, 256);
+}
+
 /* Of one page, of some, of all; now and then not of pages at all */
 static inline void f_make_pin(struct model *m, __u64 *rnd, struct f_op *op)
 {
@@ -298,7 +313,7 @@ static inline void f_make_pin(struct model *m, __u64 *rnd, struct f_op *op)
 
 	if (to < 0 || !pages) {
 		op->kind = F_UNPIN;
-		op->arg[0] = f_below(rnd, M_PINS);
+		f_make_on_pin(m, rnd, op);
 		return;
 	}
 	op->arg[1] = to;
@@ -435,8 +450,8 @@ static inline void f_make(struct model *m, __u64 *rnd, struct f_op *op)
 	op->kind = f_random_kind(rnd);
 	if (op->kind == F_MAP)
 		f_make_map(m, rnd, op);
-	else if (op->kind == F_UNPIN)
-		op->arg[0] = f_below(rnd, M_PINS);
+	else if (op->kind == F_UNPIN || op->kind == F_PIN_STORE)
+		f_make_on_pin(m, rnd, op);
 	else if (op->kind > F_MAP)
 		f_make_on_map(m, rnd, op);
 	else if (op->kind != F_CREATE)

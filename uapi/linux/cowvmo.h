@@ -723,15 +723,20 @@ enum cowvmo_pin_flags {
  * Gives each page of the range memory of the VMO's own and holds it there: as
  * long as the pin lives, these very pages are the content. They are not
  * replaced, moved or freed, so that a device can be told where they are.
- * Returns a new close-on-exec fd, the pin. It lives as long as that fd or a
- * duplicate of it does, and keeps the VMO alive. A pin without COWVMO_PIN_WRITE
- * also works on read-only fds.
+ * Returns a new close-on-exec fd, the pin. It lives as long as that fd, a
+ * duplicate or a mapping of it does, and keeps the VMO alive. A pin without
+ * COWVMO_PIN_WRITE also works on read-only fds.
  *
  * While any page of a VMO is pinned, EBUSY is what these get: a snapshot of
  * it, also of a part that is not pinned; COWVMO_IOC_SEAL. While a page in
  * question is pinned: COWVMO_OP_DECOMMIT, a new size that cuts it off.
  * Everything else works and finds the same page: COWVMO_OP_ZERO, hole punching
  * and COWVMO_IOC_SET_STREAM_SIZE clear it in place.
+ *
+ * The pin fd can be mapped, with MAP_SHARED only (else EINVAL), for writing
+ * only with COWVMO_PIN_WRITE (else EACCES). Offsets count from where the pin
+ * begins; what reaches beyond its end is EINVAL. Drivers can hold the pages of
+ * such a mapping for long.
  *
  * Each page of each pin counts towards RLIMIT_MEMLOCK of the user, unless the
  * caller has CAP_IPC_LOCK: ENOMEM. EOVERFLOW when a page has COWVMO_MAX_PINS
