@@ -215,6 +215,12 @@ static int run_restore(struct scene *s)
 	return vmo_restore(s->vmo, s->child);
 }
 
+/* The source has marks, and maybe pages that somebody holds. */
+static int run_restore_child(struct scene *s)
+{
+	return vmo_restore(s->child, s->vmo);
+}
+
 static int run_compare(struct scene *s)
 {
 	struct cowvmo_range ranges[4];
@@ -398,9 +404,13 @@ static const struct play commit_plays[] = {
 };
 
 static const struct play pair_plays[] = {
-	{ "restore", run_restore, SNAPSHOT },
+	{ "restore", run_restore, SNAPSHOT | FREE },
 	{ "restore_written", run_restore,
-	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED },
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE },
+	{ "restore_from_written", run_restore_child,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE },
+	{ "restore_from_held", run_restore_child,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | HELD },
 	{ "compare", run_compare, SNAPSHOT | MAPPED | RETOUCHED },
 	{ "transfer", run_transfer, FREE },
 	{ "transfer_shared", run_transfer, SNAPSHOT },
