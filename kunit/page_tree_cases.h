@@ -28,7 +28,7 @@ static inline struct page *put_page_at(struct ptree_test *t,
 	struct ptree_desc *old;
 
 	if (!CHECK(t, !ptree_cursor_open(&cursor, tree, index, NULL))) {
-		ptree_page_free(page);
+		ptree_page_free(page, 0);
 		return NULL;
 	}
 	old = ptree_cursor_store(&cursor, ptree_desc_alloc(NULL, index, page));
