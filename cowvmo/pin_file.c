@@ -74,7 +74,8 @@ static const struct vm_operations_struct pin_vm_ops = {
  * @pin: the pin, held by the file of the mapping
  * @vma: the mapping; its offset counts from where the pin begins
  *
- * Return: 0, -EINVAL, -EPERM, -EACCES.
+ * Context: may sleep; takes the lock of the store.
+ * Return: 0, -EINVAL, -EPERM, -EACCES, -EBUSY.
  */
 int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma)
 {
@@ -97,7 +98,8 @@ int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma)
 	cowvmo_vm_flags_set(vma, VM_MIXEDMAP | VM_DONTEXPAND);
 	vma->vm_private_data = pin;
 	vma->vm_ops = &pin_vm_ops;
-	return 0;
+	/* What is pinned does not change its policy any more. */
+	return cowvmo_cache_prepare_vma(pin->vmo->store, vma);
 }
 
 static int pin_mmap(struct file *file, struct vm_area_struct *vma)

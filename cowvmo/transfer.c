@@ -42,7 +42,7 @@ static bool take_page(struct ptree_desc *desc, void *data)
 }
 
 static int copy_content(struct ptree_desc *desc, u64 index,
-		     struct ptree_desc **copy, void *data)
+			struct ptree_desc **copy, void *data)
 {
 	struct transfer *transfer = data;
 

@@ -27,6 +27,7 @@
 #define PINNED		0x2000	/* some pages are pinned, after the snapshot */
 #define UNMAPPED	0x4000	/* no mapping */
 #define UNCACHED	0x8000	/* of that cache policy, at last */
+#define SEALED		0x10000	/* and no longer mapped, at last */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -145,6 +146,11 @@ static inline int set_up(struct scene *s, unsigned int flags)
 	}
 	if (flags & RETOUCHED)
 		touch(s, flags, 0x42);
+	if (!rc && flags & SEALED) {
+		munmap(s->mem, PAGES * PG);
+		s->mem = NULL;
+		rc = vmo_seal(s->vmo);
+	}
 	return !rc && flags & PINNED ? pin_some(s) : rc;
 }
 

@@ -234,9 +234,11 @@ static bool list_has(__u64 id, __u64 populated, __u64 base, __u64 store)
 		 (unsigned long long)populated);
 	if (!line || !strstr(line, text))
 		return false;
-	snprintf(text, sizeof(text), " base=%llu store=%llu owner=%d ",
-		 (unsigned long long)base, (unsigned long long)store,
-		 getpid());
+	snprintf(text, sizeof(text), " store=%llu owner=%d ",
+		 (unsigned long long)store, getpid());
+	if (!strstr(line, text))
+		return false;
+	snprintf(text, sizeof(text), " base=%llu ", (unsigned long long)base);
 	return strstr(line, text);
 }
 
