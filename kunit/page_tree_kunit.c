@@ -79,7 +79,10 @@ static void page_tree_model(struct kunit *kunit)
 	/* A run that never got there has tested nothing. */
 	if (steps >= 100)
 		KUNIT_EXPECT_TRUE(kunit,
-				  did.in_place && did.forked && did.fresh &&
+				  did.in_place && did.forked && did.fresh);
+	/* These are rarer, and not in every short run of a sparse layout. */
+	if (steps >= 1000)
+		KUNIT_EXPECT_TRUE(kunit,
 				  did.grafted && did.moved && did.copied);
 	check_nothing_left(kunit);
 }
