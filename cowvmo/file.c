@@ -480,6 +480,7 @@ static const struct file_operations slice_map_fops = {
 	.owner		= THIS_MODULE,
 	.release	= cowvmo_release,
 	.fallocate	= slice_map_fallocate,
+	.fsync		= noop_fsync,
 };
 
 /**

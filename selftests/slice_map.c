@@ -432,6 +432,31 @@ TEST_F(map, dontneed_drops_no_content)
 	EXPECT_EQ(0, mem_check(self->mem, FIRST, 2, NR));
 }
 
+/* What other mappings of a VMO are taken for, this is too. */
+TEST_F(map, calls_that_change_nothing)
+{
+	static const int advice[] = {
+		MADV_WILLNEED, MADV_RANDOM, MADV_COLD, MADV_PAGEOUT,
+		MADV_DONTFORK, MADV_DOFORK,
+	};
+	unsigned char vec[NR];
+	unsigned int i;
+
+	self->mem[0] = 1;
+	EXPECT_EQ(0, msync(self->mem, NR * PG, MS_SYNC));
+	EXPECT_EQ(0, msync(self->mem, NR * PG, MS_ASYNC | MS_INVALIDATE));
+	for (i = 0; i < ARRAY_SIZE(advice); i++)
+		EXPECT_EQ(0, madvise(self->mem, NR * PG, advice[i]))
+			TH_LOG("advice %d", advice[i]);
+	EXPECT_EQ(0, mlock(self->mem, NR * PG));
+	EXPECT_EQ(0, mincore(self->mem, NR * PG, vec));
+	EXPECT_EQ(1, vec[1] & 1);
+	EXPECT_EQ(0, munlock(self->mem, NR * PG));
+	EXPECT_EQ(1, self->mem[0]);
+	EXPECT_EQ(0, mem_check(self->mem, FIRST, 1, NR));
+	EXPECT_EQ(-EINVAL, vmo_ret(madvise(self->mem, PG, MADV_FREE)));
+}
+
 TEST_F(map, mremap_moves_it)
 {
 	unsigned char *to = mmap(NULL, NR * PG, PROT_NONE,
@@ -533,6 +558,21 @@ TEST(keeps_slice_and_parent)
 	EXPECT_EQ(0, close(snap));
 	EXPECT_EQ(0, close(root));
 	EXPECT_EQ(vmos, vmo_stat("vmos"));
+}
+
+TEST_F(map, vma_flags)
+{
+	int fd = vmo_open_read_only(self->slice);
+	unsigned char *ro = vmo_map(fd, 0, PG, PROT_READ);
+
+	EXPECT_EQ(1, smaps_flag(self->mem, " mm"));
+	EXPECT_EQ(1, smaps_flag(self->mem, " sh"));
+	EXPECT_EQ(1, smaps_flag(self->mem, " mw"));
+	EXPECT_EQ(0, smaps_flag(self->mem, " me"));
+	EXPECT_EQ(0, smaps_flag(self->mem, " pf"));
+	EXPECT_EQ(0, smaps_flag(ro, " mw"));
+	EXPECT_EQ(0, munmap(ro, PG));
+	EXPECT_EQ(0, close(fd));
 }
 
 /* The inode of /proc/self/maps is the one that fstat() tells. */
