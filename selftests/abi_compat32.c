@@ -4,6 +4,8 @@
  * the same layout (abi_layout.h, compiled here with -m32) and the same
  * meaning, so that compat_ioctl has nothing to translate but the pointer.
  */
+#include <poll.h>
+
 #include "vmo.h"
 #include "abi_layout.h"
 #include "kselftest_harness.h"
@@ -133,6 +135,28 @@ TEST_F(compat, create_child)
 	EXPECT_EQ(0, pat_check(fd, 0, 4));
 	EXPECT_EQ(vmo_id(self->vmo), vmo_parent(fd));
 	EXPECT_EQ(0, close(fd));
+}
+
+TEST_F(compat, views)
+{
+	int wide = vmo_create(self->dev, 1ULL << 40, 0, "wide");
+	int slice = vmo_slice(wide, (1ULL << 33) + PG, 1ULL << 34);
+	int ref = vmo_reference(self->vmo, COWVMO_CREATE_RESIZABLE);
+	struct pollfd pfd = { .fd = wide, .events = POLLPRI };
+
+	ASSERT_LE(0, slice);
+	ASSERT_LE(0, ref);
+	EXPECT_EQ(1ULL << 34, vmo_size(slice));
+	EXPECT_EQ(0, pat_fill(slice, (1ULL << 22) - 1, 7));
+	EXPECT_EQ(0, pat_check(wide, (1ULL << 21) + (1ULL << 22), 7));
+	EXPECT_EQ(-EINVAL, vmo_slice(slice, 1ULL << 33, (1ULL << 33) + 1));
+	EXPECT_EQ(0, vmo_set_size(ref, 1ULL << 35));
+	EXPECT_EQ(1ULL << 35, vmo_size(self->vmo));
+	EXPECT_EQ(0, poll(&pfd, 1, 0));
+	EXPECT_EQ(0, close(slice));
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(0, close(ref));
+	EXPECT_EQ(0, close(wide));
 }
 
 TEST_F(compat, op_range)
