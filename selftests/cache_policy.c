@@ -778,7 +778,9 @@ static void race(struct __test_metadata *_metadata, int vmo, __u32 policy,
 	pthread_t thread;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, fn, &race));
-	for (i = 0; i < 3000 && (there < 50 || back < 50); i++) {
+	/* On a busy machine it may take long to meet no mapping at all. */
+	for (i = 0; (i < 3000 || !there || !back) &&
+		    (there < 50 || back < 50); i++) {
 		int rc = vmo_set_cache_policy(vmo, policy);
 
 		ASSERT_TRUE(!rc || rc == -EBUSY);
@@ -788,12 +790,12 @@ static void race(struct __test_metadata *_metadata, int vmo, __u32 policy,
 		rc = vmo_set_cache_policy(vmo, CACHED);
 		ASSERT_TRUE(!rc || rc == -EBUSY);
 		back += !rc;
+		if (rc)
+			usleep(50);
 	}
 	race.stop = 1;
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(0, race.bad);
-	EXPECT_LT(0, there);
-	EXPECT_LT(0, back);
 	EXPECT_EQ(0, vmo_validate());
 }
 

@@ -207,11 +207,11 @@ TEST(the_list_names_every_vmo)
 /* The line of the list that begins with this id, or NULL */
 static const char *list_line(const char *list, __u64 id)
 {
-	static char line[256];
+	static char line[512];
 	char key[32];
 	const char *at;
 
-	snprintf(key, sizeof(key), "\n%llu parent=", (unsigned long long)id);
+	snprintf(key, sizeof(key), "\n%llu family=", (unsigned long long)id);
 	at = strstr(list, key);
 	if (!at)
 		return NULL;
