@@ -216,6 +216,16 @@ all:
 	return 0;
 }
 
+static bool is_cached(struct cowvmo *vmo)
+{
+	bool cached;
+
+	down_read(&vmo->lock);
+	cached = vmo_is_cached(vmo);
+	up_read(&vmo->lock);
+	return cached;
+}
+
 /* After the VFS has checked the range, with the streams of both held still. */
 static loff_t reflink_file(struct file *in, loff_t pos_in, struct file *out,
 			   loff_t pos_out, loff_t len, bool can_shorten)
@@ -233,7 +243,7 @@ static loff_t reflink_file(struct file *in, loff_t pos_in, struct file *out,
 	int err;
 
 	/* Whoever changes that needs the inode's lock, and no children. */
-	if (!vmo_is_cached(link.from) || !vmo_is_cached(link.to))
+	if (!is_cached(link.from) || !is_cached(link.to))
 		return -EBUSY;
 	err = cowvmo_extend(to, pos_out + len);
 	if (err)

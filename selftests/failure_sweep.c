@@ -18,7 +18,7 @@
 #include "sweep.h"
 
 /* Seconds until a test counts as hung, on the slowest of kernels */
-#define PATIENCE	300
+#define PATIENCE	900
 
 /* --- What is run */
 
