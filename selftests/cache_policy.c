@@ -779,10 +779,12 @@ static void race(struct __test_metadata *_metadata, int vmo, __u32 policy,
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, fn, &race));
 	/* On a busy machine it may take long to meet no mapping at all. */
-	for (i = 0; (i < 3000 || !there || !back) &&
-		    (there < 50 || back < 50); i++) {
-		int rc = vmo_set_cache_policy(vmo, policy);
+	for (i = 0; there < 50 || back < 50; i++) {
+		int rc;
 
+		if (i >= 3000 && there && back)
+			break;
+		rc = vmo_set_cache_policy(vmo, policy);
 		ASSERT_TRUE(!rc || rc == -EBUSY);
 		there += !rc;
 		if (i % 50 == 0)
