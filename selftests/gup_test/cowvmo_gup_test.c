@@ -102,11 +102,18 @@ static u32 cache_mode(pte_t *pte)
 static u32 kernel_cache_mode(struct page *page)
 {
 	unsigned int level;
+	pte_t *pte, small;
 
 	if (!page)
 		return GUP_TEST_OTHER;
-	return cache_mode(lookup_address((unsigned long)page_address(page),
-					 &level));
+	pte = lookup_address((unsigned long)page_address(page), &level);
+	if (!pte)
+		return GUP_TEST_OTHER;
+	/* In a large mapping the bit of that place tells that it is one. */
+	small = *pte;
+	if (level != PG_LEVEL_4K)
+		small = __pte(pte_val(small) & ~_PAGE_PSE);
+	return cache_mode(&small);
 }
 
 static pte_t *user_pte(unsigned long addr)
