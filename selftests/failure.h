@@ -33,6 +33,7 @@
 #define FREE		0x100	/* need not allocate anything */
 #define SURE		0x200	/* cannot fail, whatever it allocates */
 #define USER_FAULT	0x400	/* is retried for ever */
+#define HOOK_ONLY	0x20000	/* need not allocate but for the hook's sake */
 
 struct scene {
 	int dev, vmo, child, view, made;

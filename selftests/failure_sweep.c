@@ -456,7 +456,7 @@ static const struct play pin_plays[] = {
 
 /* What is not cached cannot be read: content is looked at when it is again. */
 static const struct play policy_plays[] = {
-	{ "uncached", run_uncached, UNMAPPED },
+	{ "uncached", run_uncached, UNMAPPED | HOOK_ONLY },
 	{ "uncached_empty", run_uncached, UNMAPPED | EMPTY | FREE },
 	{ "cached_again", run_cached, UNMAPPED | UNCACHED | FREE },
 	{ "commit_uncached", run_commit_hole, UNMAPPED | UNCACHED },
@@ -487,9 +487,12 @@ FIXTURE_VARIANT(failing) {
 
 FIXTURE_VARIANT_ADD(failing, once) { .way = &once };
 FIXTURE_VARIANT_ADD(failing, from_then_on) { .way = &all };
+FIXTURE_VARIANT_ADD(failing, in_the_kernel) { .way = &kernel };
 
 FIXTURE_SETUP(failing)
 {
+	if (variant->way == &kernel && !kernel_injects())
+		SKIP(return, "kernel without fault injection");
 }
 
 FIXTURE_TEARDOWN(failing)
@@ -559,46 +562,6 @@ TEST_F_TIMEOUT(failing, policy, PATIENCE)
 TEST_F_TIMEOUT(failing, other, PATIENCE)
 {
 	sweep(_metadata, variant->way, other_plays,
-	      ARRAY_SIZE(other_plays));
-}
-
-/* The kernel's own injection, over all of them */
-FIXTURE(kernel) {
-};
-
-FIXTURE_SETUP(kernel)
-{
-}
-
-FIXTURE_TEARDOWN(kernel)
-{
-}
-
-TEST_F_TIMEOUT(kernel, fault_injection, 4 * PATIENCE)
-{
-	if (!kernel_injects())
-		SKIP(return, "kernel without fault injection");
-	sweep(_metadata, &kernel, create_plays,
-	      ARRAY_SIZE(create_plays));
-	sweep(_metadata, &kernel, snapshot_mapped_plays,
-	      ARRAY_SIZE(snapshot_mapped_plays));
-	sweep(_metadata, &kernel, write_plays,
-	      ARRAY_SIZE(write_plays));
-	sweep(_metadata, &kernel, zero_plays,
-	      ARRAY_SIZE(zero_plays));
-	sweep(_metadata, &kernel, resize_plays,
-	      ARRAY_SIZE(resize_plays));
-	sweep(_metadata, &kernel, commit_plays,
-	      ARRAY_SIZE(commit_plays));
-	sweep(_metadata, &kernel, pair_plays,
-	      ARRAY_SIZE(pair_plays));
-	sweep(_metadata, &kernel, fault_plays,
-	      ARRAY_SIZE(fault_plays));
-	sweep(_metadata, &kernel, pin_plays,
-	      ARRAY_SIZE(pin_plays));
-	sweep(_metadata, &kernel, policy_plays,
-	      ARRAY_SIZE(policy_plays));
-	sweep(_metadata, &kernel, other_plays,
 	      ARRAY_SIZE(other_plays));
 }
 
