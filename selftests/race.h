@@ -15,6 +15,7 @@
 #include "maps.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 
 #define RACE_PAGES	32ULL
@@ -180,6 +181,18 @@ static inline void race_let_write(struct race *race)
 		while (__atomic_load_n(&race->steps[i], __ATOMIC_RELAXED) ==
 		       was[i])
 			usleep(100);
+}
+
+/*
+ * Who makes snapshots need not wait until the writers have had their turns,
+ * and so interrupts them anywhere. Called when all others have been started,
+ * as they would inherit it; not all kernels and users may do it.
+ */
+static inline void race_hurry(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+
+	sched_setscheduler(0, SCHED_FIFO, &param);
 }
 
 /* In shared memory, so that writers may be processes. */

@@ -482,6 +482,7 @@ TEST_F_TIMEOUT(race, each_snapshot_is_one_instant, 240)
 	if (variant->disturb)
 		ASSERT_EQ(0, pthread_create(&self->disturber, NULL,
 					    variant->disturb, race));
+	race_hurry();
 	for (i = 0; i < snapshots; i++) {
 		race_let_write(race);
 		EXPECT_EQ(0, snapshot_once(race, &self->snap[i],

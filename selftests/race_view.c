@@ -8,9 +8,9 @@
 
 #include "kselftest_harness.h"
 
-#define SNAPSHOTS	100
+#define SNAPSHOTS	40
 /* Where the disturbance is not one that must be met so often */
-#define FEWER		20
+#define FEWER		12
 
 /* Where the writers' pages begin in the VMO: in the middle of a leaf */
 #define FIRST		21ULL
@@ -289,6 +289,7 @@ TEST_F_TIMEOUT(race, each_snapshot_is_one_instant, 240)
 	if (variant->disturb)
 		ASSERT_EQ(0, pthread_create(&self->disturber, NULL,
 					    variant->disturb, self->race));
+	race_hurry();
 	for (i = 0; i < snapshots; i++) {
 		let_write(self->race);
 		EXPECT_EQ(0, snapshot_once(self->race, &self->views,
