@@ -78,6 +78,58 @@ static bool may_write_in_place(struct cowvmo *vmo, u64 pgoff,
 	return !cowvmo_page_is_held(page, caller_refs);
 }
 
+static bool overwrite(struct page *page, const struct ptree_desc *source)
+{
+	struct page *from;
+
+	if (PageHWPoison(page))
+		return false;
+	if (!source) {
+		clear_highpage(page);
+		return true;
+	}
+	from = cow_hold_page(source);
+	if (PageHWPoison(from)) {
+		put_page(from);
+		return false;
+	}
+	copy_highpage(page, from);
+	put_page(from);
+	return true;
+}
+
+/**
+ * cow_overwrite_page() - give a page other content where it is
+ * @vmo: the VMO
+ * @pgoff: the page; within the size
+ * @source: what has the content, kept alive by the caller; NULL: zeros
+ *
+ * PTEs stay, writable ones too: who maps the page may see it change.
+ *
+ * Context: the caller holds vmo->lock for writing.
+ * Return: whether that was done; if not, the page would have to be replaced.
+ */
+bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
+			const struct ptree_desc *source)
+{
+	u64 index = vmo->base + pgoff;
+	struct ptree_stash none = {};
+	struct cow_write write = {};
+	struct ptree_cursor cursor;
+	bool done = false;
+
+	lockdep_assert_held_write(&vmo->lock);
+	/* Where the path is shared the page is, and the tree is to stay as it is. */
+	if (!ptree_cursor_follow(&cursor, &vmo->tree, index) ||
+	    WARN_ON_ONCE(ptree_cursor_open(&cursor, &vmo->tree, index, &none)))
+		return false;
+	if (ptree_cursor_desc(&cursor) &&
+	    may_write_in_place(vmo, pgoff, &cursor, &write))
+		done = overwrite(ptree_cursor_desc(&cursor)->page, source);
+	ptree_cursor_close(&cursor);
+	return done;
+}
+
 /* A descriptor with a page that has the content of @old, or zeros. */
 static struct ptree_desc *new_content(struct cowvmo *vmo, u64 index,
 				      struct page *old,

@@ -449,6 +449,8 @@ long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 struct page *cow_hold_page(const struct ptree_desc *desc);
 int cow_copy_content(struct cowvmo *vmo, struct ptree_desc *desc, u64 index,
 		     struct ptree_desc **copy, struct cow_reserve *reserve);
+bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
+			const struct ptree_desc *source);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
 int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
@@ -482,7 +484,10 @@ void cowvmo_lock_pair(struct cowvmo *a, struct cowvmo *b);
 void cowvmo_unlock_pair(struct cowvmo *a, struct cowvmo *b);
 
 /* restore.c */
-int cow_restore(struct cowvmo *vmo, struct cowvmo *source, bool may_resize);
+#define COW_RESTORE_RESIZE	0x1	/* the size may change */
+#define COW_RESTORE_KEEP	0x2	/* overwrite pages rather than drop them */
+
+int cow_restore(struct cowvmo *vmo, struct cowvmo *source, unsigned int how);
 
 /* transfer.c */
 int cow_transfer(struct cowvmo *to, u64 dst, struct cowvmo *from, u64 src,

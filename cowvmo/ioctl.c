@@ -403,11 +403,16 @@ static long ioctl_restore(struct file *file, union cowvmo_args *args)
 {
 	const struct cowvmo_restore *restore = &args->restore;
 	struct cowvmo *vmo = file_to_vmo(file), *source;
+	unsigned int how = 0;
 	struct file *from;
 	int err;
 
-	if (restore->flags || restore->reserved)
+	if (restore->flags & ~COWVMO_RESTORE_KEEP || restore->reserved)
 		return -EINVAL;
+	if (restore->flags & COWVMO_RESTORE_KEEP)
+		how |= COW_RESTORE_KEEP;
+	if (vmo->may_resize)
+		how |= COW_RESTORE_RESIZE;
 	source = vmo_of_fd(restore->src_fd, &from);
 	if (IS_ERR(source))
 		return PTR_ERR(source);
@@ -415,7 +420,7 @@ static long ioctl_restore(struct file *file, union cowvmo_args *args)
 		err = -EOPNOTSUPP;
 	} else {
 		inode_lock(&vmo->store->inode);
-		err = cow_restore(vmo->store, source->store, vmo->may_resize);
+		err = cow_restore(vmo->store, source->store, how);
 		inode_unlock(&vmo->store->inode);
 	}
 	fput(from);

@@ -263,6 +263,8 @@ bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found);
 bool ptree_next_hole(const struct ptree *tree, u64 from, u64 last, u64 *found);
 
 /* One slot for writing */
+bool ptree_cursor_follow(struct ptree_cursor *cursor, const struct ptree *tree,
+			 u64 index);
 int ptree_cursor_open(struct ptree_cursor *cursor, struct ptree *tree,
 		      u64 index, struct ptree_stash *stash);
 void ptree_cursor_close(struct ptree_cursor *cursor);

@@ -198,8 +198,6 @@ struct ptree_node *ptree_link_own(struct ptree_node **link,
 void ptree_trim(struct ptree *tree);
 int ptree_grow(struct ptree *tree, u64 index, unsigned int top,
 	       struct ptree_stash *stash);
-bool ptree_cursor_follow(struct ptree_cursor *cursor, const struct ptree *tree,
-			 u64 index);
 int ptree_cursor_open_above(struct ptree_cursor *cursor, struct ptree *tree,
 			    u64 index, struct ptree_stash *stash);
 void ptree_path_prune(struct ptree *tree, struct ptree_node *const *path,

@@ -317,7 +317,8 @@ FIXTURE_VARIANT_ADD(abi, restore) {
 	.writes = true, .kin = true,
 	.fill = fill_restore, .check = check_restore,
 	.members = {
-		{ offsetof(struct cowvmo_restore, flags), 4, 0 },
+		{ offsetof(struct cowvmo_restore, flags), 4,
+		  COWVMO_RESTORE_KEEP },
 		{ offsetof(struct cowvmo_restore, reserved), 4, 0 },
 	},
 };

@@ -215,6 +215,11 @@ static int run_restore(struct scene *s)
 	return vmo_restore(s->vmo, s->child);
 }
 
+static int run_restore_keep(struct scene *s)
+{
+	return vmo_restore_how(s->vmo, COWVMO_RESTORE_KEEP, s->child);
+}
+
 /* The source has marks, and maybe pages that somebody holds. */
 static int run_restore_child(struct scene *s)
 {
@@ -406,6 +411,8 @@ static const struct play commit_plays[] = {
 static const struct play pair_plays[] = {
 	{ "restore", run_restore, SNAPSHOT | FREE },
 	{ "restore_written", run_restore,
+	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE },
+	{ "restore_keep", run_restore_keep,
 	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE },
 	{ "restore_from_written", run_restore_child,
 	  SNAPSHOT | MAPPED | TOUCHED | RETOUCHED | FREE },

@@ -7,7 +7,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "vmo.h"
+#include "maps.h"
 #include "kin.h"
 #include "kselftest_harness.h"
 
@@ -367,18 +367,6 @@ TEST_F(lookup, many_sharers)
 
 /* --- Frame numbers */
 
-static __u64 pagemap_pfn(const void *at)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	__u64 entry = 0;
-
-	if (pread(fd, &entry, sizeof(entry),
-		  (uintptr_t)at / PG * sizeof(entry)) != sizeof(entry))
-		entry = 0;
-	close(fd);
-	return entry & ((1ULL << 55) - 1);
-}
-
 TEST_F(lookup, frame_numbers)
 {
 	volatile unsigned char *mem = vmo_map(self->vmo, 0, PAGES * PG, RW);
@@ -388,7 +376,7 @@ TEST_F(lookup, frame_numbers)
 	(void)mem[2 * PG];
 	ASSERT_EQ(PAGES, look(self, self->vmo, 0));
 	EXPECT_NE(0, self->page[2].pfn);
-	EXPECT_EQ(pagemap_pfn((void *)(mem + 2 * PG)), self->page[2].pfn);
+	EXPECT_EQ((__u64)pfn_of((void *)(mem + 2 * PG)), self->page[2].pfn);
 	EXPECT_NE(self->page[4].pfn, self->page[2].pfn);
 	EXPECT_EQ(0, self->page[1].pfn);
 

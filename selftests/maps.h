@@ -9,6 +9,7 @@
 #include "vmo.h"
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define RW	(PROT_READ | PROT_WRITE)
@@ -139,6 +140,15 @@ static inline long smaps_bytes(const void *at, const char *name)
 	int rc = smaps_line(at, name, line, sizeof(line));
 
 	return rc ? rc : strtol(line + strlen(name), NULL, 10) * 1024;
+}
+
+/* How many minor faults this thread has had */
+static inline long minor_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt;
 }
 
 /* Which page frame is mapped there: 0: none, or -errno. For root. */

@@ -14,22 +14,14 @@
 #define PAGE_TABLE	(512 * PG)
 #define TRACEFS	"/sys/kernel/debug/tracing/"
 
-static long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_minflt;
-}
-
 static long write_faults(volatile unsigned char *map)
 {
-	long before = faults();
+	long before = minor_faults();
 	unsigned int i;
 
 	for (i = 0; i < PAGES; i++)
 		map[i * PG] = 1;
-	return faults() - before;
+	return minor_faults() - before;
 }
 
 /* The first round is for the loop itself, whose code may have to be read in. */
@@ -42,11 +34,11 @@ static long read_faults(const volatile unsigned char *map)
 	for (round = 0; round < 2; round++) {
 		const volatile unsigned char *at = round ? map : warm;
 
-		before = faults();
+		before = minor_faults();
 		for (i = 0; i < PAGES; i++)
 			sum += at[i * PG];
 	}
-	return sum == PAGES ? faults() - before : -1;
+	return sum == PAGES ? minor_faults() - before : -1;
 }
 
 /*
@@ -73,7 +65,7 @@ FIXTURE(faulting)
 
 FIXTURE_SETUP(faulting)
 {
-	faults();	/* whatever that itself needs is there from now on */
+	minor_faults();	/* whatever that itself needs is there from now on */
 	self->fd = vmo_new(PAGES * PG, 0);
 	ASSERT_GE(self->fd, 0);
 	self->map = vmo_map(self->fd, 0, PAGES * PG, RW);

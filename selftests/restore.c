@@ -223,6 +223,140 @@ TEST_F(restore, itself_changes_nothing)
 	EXPECT_EQ(0, pat_check(self->fd, 3, 1));
 }
 
+/* --- With the memory kept */
+
+#define KEEP	COWVMO_RESTORE_KEEP
+
+TEST_F(restore, keep_overwrites_in_place)
+{
+	long before;
+
+	pat_mem_fill(self->map + 3 * PG, 1);
+	pat_mem_fill(self->map + 17 * PG, 1);
+	pat_mem_fill(self->map + 35 * PG, 1);
+	before = pfn_of(self->map + 3 * PG);
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(before, pfn_of(self->map + 3 * PG));
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(3 * PG, vmo_private(self->fd));
+	EXPECT_EQ(2 * PG, vmo_private(self->snapshot));
+	EXPECT_EQ(0, vmo_restore(self->fd, self->snapshot));
+	EXPECT_EQ(0, vmo_private(self->fd));
+	EXPECT_EQ(0, is_restored(self));
+}
+
+TEST_F(restore, keep_leaves_pages_writable)
+{
+	long faults;
+
+	pat_mem_fill(self->map + 3 * PG, 1);
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	faults = minor_faults();
+	self->map[3 * PG] = 2;
+	EXPECT_EQ(faults, minor_faults());
+	EXPECT_EQ(2, vmo_get_byte(self->fd, 3 * PG));
+	EXPECT_EQ(0, pat_check(self->snapshot, 3, FILL + 3));
+}
+
+/* What is writable after it is content of the next snapshot all the same. */
+TEST_F(restore, keep_then_snapshot)
+{
+	int second;
+
+	pat_mem_fill(self->map + 3 * PG, 1);
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	second = vmo_snapshot(self->fd);
+	pat_mem_fill(self->map + 3 * PG, 2);
+	EXPECT_EQ(0, filled_check(second, 0, 30));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, second));
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(0, close(second));
+}
+
+TEST_F(restore, keep_what_pwrite_made)
+{
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(0, pat_fill(self->fd, 4, 1));
+	EXPECT_EQ(0, pat_fill(self->fd, 36, 1));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(2 * PG, vmo_private(self->fd));
+}
+
+/* Somebody reads page 5 of before the snapshot from a pipe, and still does. */
+TEST_F(restore, keep_replaces_what_a_relative_handed_out)
+{
+	struct iovec iov = { .iov_len = PG };
+	unsigned char *theirs, buf[PG];
+	int pipes[2];
+
+	theirs = vmo_map(self->snapshot, 0, PAGES * PG, PROT_READ);
+	ASSERT_EQ(0, pipe(pipes));
+	iov.iov_base = theirs + 5 * PG;
+	ASSERT_EQ(PG, vmsplice(pipes[1], &iov, 1, 0));
+	munmap(theirs, PAGES * PG);
+	EXPECT_EQ(0, pat_fill(self->snapshot, 5, 1));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(0, pat_check(self->fd, 5, 1));
+	ASSERT_EQ(PG, read(pipes[0], buf, PG));
+	EXPECT_EQ(0, pat_mem_check(buf, FILL + 5));
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* What the VMO has dropped has to be shared again; so is all else then. */
+TEST_F(restore, keep_shares_what_is_not_there)
+{
+	pat_mem_fill(self->map + 3 * PG, 1);
+	EXPECT_EQ(0, vmo_zero(self->fd, 7 * PG, 4 * PG));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(0, vmo_private(self->fd));
+}
+
+TEST_F(restore, keep_with_another_size)
+{
+	pat_mem_fill(self->map + 3 * PG, 1);
+	EXPECT_EQ(0, vmo_set_size(self->fd, 10 * PG + 5));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(0, is_restored(self));
+	EXPECT_EQ(0, vmo_private(self->fd));
+}
+
+TEST_F(restore, keep_the_stream_size)
+{
+	EXPECT_EQ(0, vmo_set_stream_size(self->fd, 12 * PG + 5));
+	EXPECT_EQ(0, pat_fill(self->fd, 3, 1));
+	EXPECT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(PAGES * PG, vmo_stream(self->fd));
+	EXPECT_EQ(0, is_restored(self));
+}
+
+TEST_F(restore, keep_again_and_again)
+{
+	unsigned int i;
+
+	for (i = 0; i < 200; i++) {
+		self->map[(i * 7 % PAGES) * PG + i] ^= 0xff;
+		ASSERT_EQ(0, pat_fill(self->fd, i * 11 % PAGES, i));
+		ASSERT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
+		ASSERT_EQ(0, is_restored(self));
+	}
+	EXPECT_EQ(PAGES * PG, vmo_private(self->fd));
+	EXPECT_EQ(0, filled_check(self->snapshot, 0, 30));
+}
+
+TEST_F(restore, keep_what_is_pinned)
+{
+	int pin = vmo_pin(self->fd, 0, 5 * PG, PG);
+
+	ASSERT_LE(0, pin);
+	EXPECT_EQ(0, pat_fill(self->fd, 3, 1));
+	EXPECT_EQ(-EBUSY, vmo_restore_how(self->fd, KEEP, self->snapshot));
+	EXPECT_EQ(0, pat_check(self->fd, 3, 1));
+	EXPECT_EQ(0, close(pin));
+}
+
 TEST_F(restore, errors)
 {
 	int stranger = vmo_filled(PAGES, 30, 0), dev = vmo_device();
@@ -301,6 +435,11 @@ TEST_F(restore, against_writers)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, hammer, &h));
 	for (i = 0; i < 100; i++) {
 		ASSERT_EQ(0, vmo_restore(self->fd, self->snapshot));
+		ASSERT_EQ(0, filled_check(self->snapshot, 0, 30));
+	}
+	/* Of what comes out nothing is said, but the source is untouched. */
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(0, vmo_restore_how(self->fd, KEEP, self->snapshot));
 		ASSERT_EQ(0, filled_check(self->snapshot, 0, 30));
 	}
 	h.stop = true;

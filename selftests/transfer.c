@@ -60,23 +60,12 @@ static int is_zero(int fd, __u64 at, __u64 n)
 	return rc;
 }
 
-/* Where a page is in memory, as root sees it; 0 when it is not mapped there */
-static __u64 frame_of(const void *at)
-{
-	__u64 entry = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (pread(fd, &entry, 8, (unsigned long)at / PG * 8) != 8)
-		entry = 0;
-	close(fd);
-	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
-}
-
+/* Where a page is in memory, as root sees it; 0 when it cannot be read */
 static __u64 frame(unsigned char *at)
 {
 	unsigned char byte;
 
-	return vmo_try_read(at, &byte) ? 0 : frame_of(at);
+	return vmo_try_read(at, &byte) ? 0 : pfn_of(at);
 }
 
 TEST_F(transfer, everything)

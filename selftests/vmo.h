@@ -199,14 +199,20 @@ static inline int vmo_transfer(int to, __u64 dst, int from, __u64 src,
 	return rc;
 }
 
-static inline int vmo_restore(int fd, int source)
+static inline int vmo_restore_how(int fd, __u32 flags, int source)
 {
 	struct cowvmo_restore arg = {
 		.size = sizeof(arg),
 		.src_fd = source,
+		.flags = flags,
 	};
 
 	return vmo_ret(ioctl(fd, COWVMO_IOC_RESTORE, &arg));
+}
+
+static inline int vmo_restore(int fd, int source)
+{
+	return vmo_restore_how(fd, 0, source);
 }
 
 /* How many ranges were written, or -errno; @next receives where to go on. */

@@ -81,7 +81,7 @@ u64 vmo_metadata(int fd);
 void vmo_poke(int fd, u64 offset);
 void vmo_transfer(int to, int from, u64 size);
 void vmo_reflink(int to, int from, u64 size);
-void vmo_restore(int fd, int source);
+void vmo_restore(int fd, int source, unsigned int flags);
 int memfd_new(u64 size);
 void *map_fd(int fd, size_t size);
 void *map_anon(size_t size);

@@ -106,9 +106,13 @@ void vmo_reflink(int to, int from, u64 size)
 		die("FICLONERANGE");
 }
 
-void vmo_restore(int fd, int source)
+void vmo_restore(int fd, int source, unsigned int flags)
 {
-	struct cowvmo_restore arg = { .size = sizeof(arg), .src_fd = source };
+	struct cowvmo_restore arg = {
+		.size = sizeof(arg),
+		.src_fd = source,
+		.flags = flags,
+	};
 
 	if (ioctl(fd, COWVMO_IOC_RESTORE, &arg))
 		die("COWVMO_IOC_RESTORE");

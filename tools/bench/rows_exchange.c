@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <linux/fs.h>
+#include <linux/cowvmo.h>
 
 #include "bench.h"
 
@@ -78,7 +78,7 @@ static double clone_range(u64 size)
 	vmo_commit(fd, 0, size);
 	child = vmo_clone(fd, size);
 	for (i = 0; i < 16; i++)
-		vmo_poke(child, i * (size / 16));
+		vmo_poke(child, i * MIB);
 	t = now();
 	vmo_reflink(child, fd, size);
 	t = now() - t;
@@ -101,7 +101,7 @@ static double clone_16m(unsigned int round)
 
 /* Resetting to a template after 1 % was written through a mapping */
 
-static double restore_1pct(unsigned int round)
+static double restore_1pct(unsigned int round, unsigned int flags)
 {
 	static unsigned int index[AREA_PAGES];
 	int fd = vmo_new(AREA), template;
@@ -113,12 +113,22 @@ static double restore_1pct(unsigned int round)
 	shuffle(index, AREA_PAGES, round);
 	write_some(map, index, SPARSE_PAGES);
 	t = now();
-	vmo_restore(fd, template);
+	vmo_restore(fd, template, flags);
 	t = now() - t;
 	unmap(map, AREA);
 	close(template);
 	close(fd);
 	return t;
+}
+
+static double restore_keep(unsigned int round)
+{
+	return restore_1pct(round, COWVMO_RESTORE_KEEP);
+}
+
+static double restore_plain(unsigned int round)
+{
+	return restore_1pct(round, 0);
 }
 
 /* Copying all of a saved copy back, both of them mapped and in memory */
@@ -334,10 +344,13 @@ const struct bench_row exchange_rows[] = {
 	{ "clone-range", "instr", 3,
 	  { { "ours", clone_1g, true }, { "16m", clone_16m, true } } },
 	{ "restore-1pct", "instr", 0,
-	  { { "ours", restore_1pct, true },
+	  { { "ours", restore_keep, true },
+	    { "copy", restore_copy, false } } },
+	{ "restore-plain", "instr", 0,
+	  { { "ours", restore_plain, true },
 	    { "copy", restore_copy, false } } },
 	{ "restore-fork", "instr", 0,
-	  { { "ours", restore_1pct, true },
+	  { { "ours", restore_plain, true },
 	    { "fork", restore_fork, false } } },
 	{ "fanout-fork", "instr", 3,
 	  { { "ours", fan_time_clones, true },
