@@ -544,6 +544,7 @@ int cowvmo_mmap(struct file *file, struct vm_area_struct *vma);
 
 /* mapping.c */
 void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows);
+bool cowvmo_unmap_run(u64 first, u64 last, void *vmo);
 bool cowvmo_is_mapped(struct cowvmo *vmo);
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff);
 bool cowvmo_take_over(struct vm_fault *vmf, struct ptree_desc *desc,

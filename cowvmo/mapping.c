@@ -40,6 +40,23 @@ void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 }
 
 /**
+ * cowvmo_unmap_run() - remove all PTEs of a run of slots, private copies not
+ * @first: index of the first slot in the tree
+ * @last: index of the last slot
+ * @vmo: the VMO; for ptree_diff()
+ *
+ * Context: the caller holds vmo->lock for writing.
+ * Return: true.
+ */
+bool cowvmo_unmap_run(u64 first, u64 last, void *vmo)
+{
+	u64 base = ((struct cowvmo *)vmo)->base;
+
+	cowvmo_unmap(vmo, first - base, last - base, false);
+	return true;
+}
+
+/**
  * cowvmo_is_mapped() - has the VMO any mapping?
  * @vmo: the VMO
  *

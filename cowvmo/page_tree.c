@@ -391,30 +391,6 @@ bool ptree_cursor_follow(struct ptree_cursor *cursor, const struct ptree *tree,
 	return path_follow(cursor, tree, index) < 0;
 }
 
-/**
- * ptree_lookup_private() - find the content of a slot, and whose it is
- * @tree: the tree
- * @index: the slot
- * @alone: receives whether only this tree sees what is in the slot, as
- *         ptree_private() counts it; false for an empty slot
- *
- * Changes nothing. Relatives are not excluded and may leave shared content at
- * any time, so false can be out of date at once; true cannot.
- *
- * Context: Writers of @tree are excluded, and until the result is done with.
- * Return: the descriptor, not counted, or NULL.
- */
-struct ptree_desc *ptree_lookup_private(const struct ptree *tree, u64 index,
-					bool *alone)
-{
-	struct ptree_desc *desc = ptree_lookup(tree, index);
-	struct ptree_cursor cursor;
-
-	*alone = desc && ptree_cursor_follow(&cursor, tree, index) &&
-		 ptree_desc_exclusive(desc);
-	return desc;
-}
-
 /*
  * One slot for writing
  */

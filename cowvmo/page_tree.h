@@ -255,8 +255,6 @@ bool ptree_desc_exclusive(const struct ptree_desc *desc);
 
 /* Reading */
 struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index);
-struct ptree_desc *ptree_lookup_private(const struct ptree *tree, u64 index,
-					bool *alone);
 unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
 			      unsigned int nr, struct page **pages);
 bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found);

@@ -31,14 +31,6 @@ struct reflink {
 	u64 nr;
 };
 
-static bool unmap_run(u64 first, u64 last, void *data)
-{
-	struct cowvmo *vmo = data;
-
-	cowvmo_unmap(vmo, first - vmo->base, last - vmo->base, false);
-	return true;
-}
-
 static int share_locked(const struct reflink *link, struct ptree *tree,
 			struct cow_reserve *reserve, struct ptree_dead *dead)
 {
@@ -53,7 +45,7 @@ static int share_locked(const struct reflink *link, struct ptree *tree,
 		return -EBUSY;
 	/* Pages go only after nobody can reach them through a PTE. */
 	if (cowvmo_is_mapped(to))
-		ptree_diff(&to->tree, tree, first, last, unmap_run, to);
+		ptree_diff(&to->tree, tree, first, last, cowvmo_unmap_run, to);
 	err = ptree_graft(&to->tree, tree, first, last, &reserve->stash, dead);
 	if (!err)
 		to->shared_once = true;

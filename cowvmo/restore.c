@@ -23,14 +23,6 @@
 #include "compat.h"
 #include "cowvmo.h"
 
-static bool unmap_run(u64 first, u64 last, void *data)
-{
-	struct cowvmo *vmo = data;
-
-	cowvmo_unmap(vmo, first - vmo->base, last - vmo->base, false);
-	return true;
-}
-
 /* Removes the PTEs of all that is about to change. */
 static void unmap_difference(struct cowvmo *vmo, const struct cow_share *share)
 {
@@ -41,7 +33,7 @@ static void unmap_difference(struct cowvmo *vmo, const struct cow_share *share)
 		return;
 	if (kept)
 		ptree_diff(&vmo->tree, &share->tree, vmo->base,
-			   vmo->base + kept - 1, unmap_run, vmo);
+			   vmo->base + kept - 1, cowvmo_unmap_run, vmo);
 	if (kept < vmo->nr_pages)
 		cowvmo_unmap(vmo, kept, vmo->nr_pages - 1, true);
 }

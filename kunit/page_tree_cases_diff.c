@@ -187,11 +187,11 @@ static void case_diff_resume(struct ptree_test *t)
 
 static bool is_alone(struct ptree_test *t, const struct ptree *tree, u64 index)
 {
-	bool alone = true;
+	struct ptree_slot slot;
 
-	CHECK(t, ptree_lookup_private(tree, index, &alone) ==
-		 ptree_lookup(tree, index));
-	return alone;
+	ptree_inspect(tree, index, &slot);
+	CHECK(t, slot.desc == ptree_lookup(tree, index));
+	return slot.alone;
 }
 
 /* Shared nodes, shared descriptors below own nodes, and holes: not alone. */

@@ -130,14 +130,14 @@ static void check_alone(struct model *m, unsigned int who)
 {
 	const struct ptree *tree = &m->tree[who];
 	unsigned int id, slot, wrong = 0;
-	struct ptree_desc *desc;
-	bool alone;
+	struct ptree_slot state;
 
 	for (slot = rnd(m, 8); slot < SLOTS; slot += 1 + rnd(m, 8)) {
-		desc = ptree_lookup_private(tree, m->index[slot], &alone);
+		ptree_inspect(tree, m->index[slot], &state);
 		id = m->page[who][slot];
-		wrong += (desc ? test_page_id(desc->page) : NO_PAGE) != id;
-		wrong += alone != (id != NO_PAGE && m->cells[id] == 1);
+		wrong += (state.desc ? test_page_id(state.desc->page) :
+			  NO_PAGE) != id;
+		wrong += state.alone != (id != NO_PAGE && m->cells[id] == 1);
 	}
 	CHECK(m->test, wrong == 0);
 }
