@@ -24,7 +24,8 @@ user-tests: setup
 	@scripts/run-tests 'page-tree-*' kvsnap
 
 selftest: setup
-	@scripts/run-tests 'selftest-$(KERNEL)-*'
+	@CYCLES=$${CYCLES:-1} RACE_SNAPSHOTS=$${RACE_SNAPSHOTS:-10} \
+		scripts/run-tests 'selftest-$(KERNEL)-*'
 
 kunit: setup
 	@scripts/run-tests kunit
@@ -51,7 +52,8 @@ help:
 	@echo '                         DATA=directory: of these files; HOST=1: right here'
 	@echo 'make test                everything; a line per stage, the sum at the end'
 	@echo 'make selftest            test programs in a guest; KERNEL=6.1, 6.12 or debug,'
-	@echo '                         TEST=pattern, FUZZ_SEED=n, FUZZ_STEPS=n'
+	@echo '                         TEST=pattern, FUZZ_SEED=n, FUZZ_STEPS=n,'
+	@echo '                         RACE_SNAPSHOTS=n, CYCLES=n'
 	@echo 'make kunit               the tests inside the debug kernel'
 	@echo 'make user-tests          what runs in user space alone, under the sanitizers'
 	@echo 'make lint                style, and builds with all warnings and sparse'

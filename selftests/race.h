@@ -195,6 +195,15 @@ static inline void race_hurry(void)
 	sched_setscheduler(0, SCHED_FIFO, &param);
 }
 
+/* How many snapshots to make: @most, or fewer where whoever runs us says so. */
+static inline int race_snapshots(int most)
+{
+	const char *text = getenv("RACE_SNAPSHOTS");
+	int wanted = text ? atoi(text) : 0;
+
+	return wanted > 0 && wanted < most ? wanted : most;
+}
+
 /* In shared memory, so that writers may be processes. */
 static inline struct race *race_new(__u32 flags)
 {

@@ -474,7 +474,7 @@ static int snapshot_once(struct race *race, int *snap, __u64 *hash)
 
 TEST_F_TIMEOUT(race, each_snapshot_is_one_instant, 240)
 {
-	int snapshots = variant->snapshots ?: SNAPSHOTS;
+	int snapshots = race_snapshots(variant->snapshots ?: SNAPSHOTS);
 	struct race *race = self->race;
 	int i;
 

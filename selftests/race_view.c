@@ -283,7 +283,7 @@ static void stop(struct race *race, pthread_t *writer)
 
 TEST_F_TIMEOUT(race, each_snapshot_is_one_instant, 240)
 {
-	int snapshots = variant->snapshots ?: SNAPSHOTS, i;
+	int snapshots = race_snapshots(variant->snapshots ?: SNAPSHOTS), i;
 
 	start(_metadata, self->race, self->writer);
 	if (variant->disturb)
