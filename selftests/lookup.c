@@ -10,49 +10,7 @@
 #include "maps.h"
 #include "kin.h"
 #include "kselftest_harness.h"
-
-#define PAGES	16U
-#define RW	(PROT_READ | PROT_WRITE)
-
-/* Seconds until a test counts as hung, on the slowest of kernels */
-#define PATIENCE	300
-
-FIXTURE(lookup) {
-	struct vmo_stats start;
-	struct cowvmo_page_state page[PAGES];
-	__u64 next;
-	int vmo;
-};
-
-/* Even pages have memory. */
-FIXTURE_SETUP(lookup)
-{
-	unsigned int i;
-
-	self->start = vmo_stats();
-	self->vmo = vmo_new(PAGES * PG, COWVMO_CREATE_RESIZABLE);
-	ASSERT_LE(0, self->vmo);
-	for (i = 0; i < PAGES; i += 2)
-		ASSERT_EQ(0, pat_fill(self->vmo, i, i + 1));
-	memset(self->page, 0xff, sizeof(self->page));
-}
-
-FIXTURE_TEARDOWN(lookup)
-{
-	struct vmo_stats now;
-
-	close(self->vmo);
-	now = vmo_stats();
-	EXPECT_EQ(0, memcmp(&now, &self->start, sizeof(now)));
-	EXPECT_EQ(0, vmo_validate());
-}
-
-/* All pages of a VMO of PAGES pages, one entry each */
-static int look(FIXTURE_DATA(lookup) * self, int fd, __u32 flags)
-{
-	return vmo_lookup(fd, flags, 0, PAGES * PG, self->page, PAGES,
-			  &self->next);
-}
+#include "lookup.h"
 
 /* The flags of one page, or -errno */
 static int flags_of(int fd, __u64 page)

@@ -8,53 +8,11 @@
 
 #include "vmo.h"
 #include "kselftest_harness.h"
-
-#define PAGES	16U
-#define RW	(PROT_READ | PROT_WRITE)
-
-/* Seconds until a test counts as hung, on the slowest of kernels */
-#define PATIENCE	300
-
-FIXTURE(call) {
-	struct vmo_stats start;
-	struct cowvmo_page_state page[PAGES];
-	__u64 next;
-	int vmo;
-};
-
-/* Even pages have memory. */
-FIXTURE_SETUP(call)
-{
-	unsigned int i;
-
-	self->start = vmo_stats();
-	self->vmo = vmo_new(PAGES * PG, COWVMO_CREATE_RESIZABLE);
-	ASSERT_LE(0, self->vmo);
-	for (i = 0; i < PAGES; i += 2)
-		ASSERT_EQ(0, pat_fill(self->vmo, i, i + 1));
-	memset(self->page, 0xff, sizeof(self->page));
-}
-
-FIXTURE_TEARDOWN(call)
-{
-	struct vmo_stats now;
-
-	close(self->vmo);
-	now = vmo_stats();
-	EXPECT_EQ(0, memcmp(&now, &self->start, sizeof(now)));
-	EXPECT_EQ(0, vmo_validate());
-}
-
-/* All pages of a VMO of PAGES pages, one entry each */
-static int look(FIXTURE_DATA(call) * self, int fd, __u32 flags)
-{
-	return vmo_lookup(fd, flags, 0, PAGES * PG, self->page, PAGES,
-			  &self->next);
-}
+#include "lookup.h"
 
 /* --- The range and the room */
 
-TEST_F(call, rounds_outward)
+TEST_F(lookup, rounds_outward)
 {
 	ASSERT_EQ(3, vmo_lookup(self->vmo, 0, 2 * PG - 1, PG + 2, self->page,
 				PAGES, &self->next));
@@ -67,7 +25,7 @@ TEST_F(call, rounds_outward)
 	EXPECT_EQ(2 * PG + 6, self->next);
 }
 
-TEST_F(call, empty_range)
+TEST_F(lookup, empty_range)
 {
 	EXPECT_EQ(0, vmo_lookup(self->vmo, 0, 5, 0, self->page, PAGES,
 				&self->next));
@@ -78,7 +36,7 @@ TEST_F(call, empty_range)
 	EXPECT_EQ(0xff, self->page[0].kind);
 }
 
-TEST_F(call, goes_on_where_room_ended)
+TEST_F(lookup, goes_on_where_room_ended)
 {
 	EXPECT_EQ(3, vmo_lookup(self->vmo, 0, PG, 8 * PG, self->page, 3,
 				&self->next));
@@ -96,7 +54,7 @@ TEST_F(call, goes_on_where_room_ended)
 }
 
 /* In small steps of any size it tells the same as at once. */
-TEST_F_TIMEOUT(call, in_steps, PATIENCE)
+TEST_F_TIMEOUT(lookup, in_steps, PATIENCE)
 {
 	static struct cowvmo_page_state all[1500], part[1500];
 	const unsigned int steps[] = { 1, 7, 128, 129, 1000 };
@@ -129,7 +87,7 @@ TEST_F_TIMEOUT(call, in_steps, PATIENCE)
 
 /* --- Errors */
 
-TEST_F(call, out_of_range)
+TEST_F(lookup, out_of_range)
 {
 	const __u64 end = PAGES * PG;
 
@@ -166,7 +124,7 @@ static int look_with(int fd, __u32 flags, void *pages, __u32 nr,
 }
 
 /* All of them before the range is looked at */
-TEST_F(call, invalid)
+TEST_F(lookup, invalid)
 {
 	const __u32 sizes[] = { 0, 8, 24, 31, 33, 36, 4097, 4104, ~0U, ~7U };
 	const __u64 beyond = (PAGES + 1) * PG;
@@ -187,7 +145,7 @@ TEST_F(call, invalid)
 }
 
 /* A program that knows longer entries gets what there is, and zeros. */
-TEST_F(call, longer_entries)
+TEST_F(lookup, longer_entries)
 {
 	const __u32 sizes[] = { 40, 64, 4096 };
 	unsigned char *buf = malloc(5 * 4096);
@@ -209,7 +167,7 @@ TEST_F(call, longer_entries)
 	free(buf);
 }
 
-TEST_F(call, bad_addresses)
+TEST_F(lookup, bad_addresses)
 {
 	void *bad[] = { NULL, (void *)8, (void *)~0UL, (void *)-4096L,
 			(void *)0xffff888000000000UL,
@@ -228,7 +186,7 @@ TEST_F(call, bad_addresses)
 }
 
 /* An array that ends in the middle: what was delivered is right and counted. */
-TEST_F(call, array_ends_early)
+TEST_F(lookup, array_ends_early)
 {
 	const unsigned int room = 192;
 	struct cowvmo_lookup arg = {
@@ -271,7 +229,7 @@ static void *resize(void *data)
 }
 
 /* Whatever is cut off meanwhile: no entry is out of order or out of range. */
-TEST_F_TIMEOUT(call, while_resized, PATIENCE)
+TEST_F_TIMEOUT(lookup, while_resized, PATIENCE)
 {
 	static struct cowvmo_page_state page[2000];
 	struct resizing r = { .vmo = self->vmo };
@@ -318,7 +276,7 @@ static void *wide_array(void)
 }
 
 /* Killed in the middle it ends there, and says how far it got. */
-TEST_F_TIMEOUT(call, killed, PATIENCE)
+TEST_F_TIMEOUT(lookup, killed, PATIENCE)
 {
 	struct cowvmo_lookup *arg = mmap(NULL, PG, RW,
 					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
