@@ -40,6 +40,7 @@
 
 struct kstat;
 struct seq_file;
+struct sg_table;
 struct user_struct;
 
 /* loff_t bounds a VMO. */
@@ -326,6 +327,12 @@ struct cow_pin {
 	bool writable;
 };
 
+/* All that are to be pinned, and are once it is made */
+static inline u64 cow_pin_nr_pages(const struct cow_pin *pin)
+{
+	return pin->end - pin->first;
+}
+
 /* Under the store's lock, for reading or writing. */
 static inline bool cow_has_pins(const struct cowvmo *store)
 {
@@ -444,6 +451,11 @@ loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg);
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long cowvmo_call(struct file *file, unsigned int cmd, void *arg);
+struct file *cowvmo_open_child(struct file *parent,
+			       const struct cowvmo_create_child *args);
+int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length);
+struct file *cowvmo_file_of_fd(int fd);
 
 /* cow_pages.c */
 struct page *cow_hold_page(const struct ptree_desc *desc);
@@ -499,14 +511,17 @@ int cowvmo_compare(struct cowvmo *vmo, struct cowvmo *other,
 
 /* lookup.c */
 int cowvmo_lookup(struct cowvmo *vmo, u64 offset, struct cowvmo_lookup *args);
+
 /* pin.c */
 struct cow_pin *cow_pin_new(struct cowvmo *vmo, u64 offset, u64 length,
 			    bool writable);
-int cow_pin_take(struct cow_pin *pin);
+int cow_pin_take(struct cow_pin *pin, bool charge);
 void cow_pin_get(struct cow_pin *pin);
 void cow_pin_put(struct cow_pin *pin);
 void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
 		   struct page **pages);
+int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
+		  struct sg_table *table);
 bool cow_find_pinned(const struct cowvmo *store, u64 first, u64 last,
 		     u64 *from, u64 *to);
 bool cow_is_pinned(const struct cowvmo *store, u64 first, u64 last);

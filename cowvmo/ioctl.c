@@ -203,6 +203,22 @@ static int check_create_child(const struct cowvmo *parent,
 	}
 }
 
+/**
+ * cowvmo_open_child() - a child that the kernel itself wants
+ * @parent: a file of the VMO
+ * @args: which child
+ *
+ * Context: may sleep; takes the locks of cowvmo_create_child().
+ * Return: the child's first file, or an ERR_PTR: errors as of the ioctl.
+ */
+struct file *cowvmo_open_child(struct file *parent,
+			       const struct cowvmo_create_child *args)
+{
+	int err = check_create_child(file_to_vmo(parent), args);
+
+	return err ? ERR_PTR(err) : cowvmo_create_child(parent, args);
+}
+
 static long ioctl_create_child(struct file *file, union cowvmo_args *args)
 {
 	struct cowvmo *parent = file_to_vmo(file);
@@ -218,11 +234,18 @@ static long ioctl_create_child(struct file *file, union cowvmo_args *args)
 			    fd);
 }
 
-/*
- * From a range of a VMO to that of its store. A slice ends where it ends, the
- * size of all others can change until the store's lock is held.
+/**
+ * cowvmo_to_store() - from a range of a VMO to that of its store
+ * @vmo: the VMO
+ * @offset: in: first byte; out: the same byte as the store counts
+ * @length: number of bytes
+ *
+ * A slice ends where it ends; the size of all others can change until the
+ * store's lock is held, and is for the caller to look at.
+ *
+ * Return: 0, or -ERANGE when it is beyond the end of a slice.
  */
-static int range_in_store(const struct cowvmo *vmo, u64 *offset, u64 length)
+int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length)
 {
 	u64 size = vmo_size(vmo);
 
@@ -244,7 +267,7 @@ static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 	range->out_done = 0;
 	if (!range->op || range->op > COWVMO_OP_ZERO)
 		return -EINVAL;
-	err = range_in_store(file_to_vmo(file), &offset, range->length);
+	err = cowvmo_to_store(file_to_vmo(file), &offset, range->length);
 	if (err)
 		return err;
 	switch (range->op) {
@@ -336,26 +359,39 @@ static long ioctl_seal(struct file *file, union cowvmo_args *args)
 	return err;
 }
 
+/**
+ * cowvmo_file_of_fd() - the file of a VMO by its descriptor
+ * @fd: the descriptor
+ *
+ * Return: the file, for the caller to put, or an ERR_PTR: -EBADF if none is
+ * open, -EINVAL if it is no VMO's.
+ */
+struct file *cowvmo_file_of_fd(int fd)
+{
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &cowvmo_file_fops)
+		return file;
+	fput(file);
+	return ERR_PTR(-EINVAL);
+}
+
 /*
  * Another VMO named in a struct. It is kept by its file, so that its store is.
  */
 static struct cowvmo *vmo_of_fd(int fd, struct file **file)
 {
-	*file = fget(fd);
-	if (!*file)
-		return ERR_PTR(-EBADF);
-	if ((*file)->f_op != &cowvmo_file_fops) {
-		fput(*file);
-		return ERR_PTR(-EINVAL);
-	}
-	return file_to_vmo(*file);
+	*file = cowvmo_file_of_fd(fd);
+	return IS_ERR(*file) ? ERR_CAST(*file) : file_to_vmo(*file);
 }
 
 /* A range of whole pages of a VMO: its first page in the store. */
 static int pages_in_store(const struct cowvmo *vmo, u64 offset, u64 length,
 			  u64 *first)
 {
-	int err = range_in_store(vmo, &offset, length);
+	int err = cowvmo_to_store(vmo, &offset, length);
 
 	*first = offset >> PAGE_SHIFT;
 	return err;
@@ -505,7 +541,7 @@ static long ioctl_lookup(struct file *file, union cowvmo_args *args)
 	if (lookup->entry_size < least || lookup->entry_size > PAGE_SIZE ||
 	    lookup->entry_size % 8)
 		return -EINVAL;
-	err = range_in_store(vmo, &offset, lookup->length);
+	err = cowvmo_to_store(vmo, &offset, lookup->length);
 	if (err)
 		return err;
 	return cowvmo_lookup(vmo, offset, lookup);
@@ -601,16 +637,24 @@ static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,
 	return ret;
 }
 
-static long dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
-		     struct file *file, unsigned int cmd, unsigned long arg)
+static const struct cowvmo_ioctl_op *find_op(const struct cowvmo_ioctl_op *ops,
+					     unsigned int nr, unsigned int cmd)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
 		if (ops[i].cmd == cmd)
-			return run_op(&ops[i], file, (void __user *)arg);
+			return &ops[i];
 	}
-	return -ENOTTY;
+	return NULL;
+}
+
+static long dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
+		     struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct cowvmo_ioctl_op *op = find_op(ops, nr, cmd);
+
+	return op ? run_op(op, file, (void __user *)arg) : -ENOTTY;
 }
 
 /**
@@ -638,4 +682,30 @@ long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return dispatch(vmo_ops, ARRAY_SIZE(vmo_ops), file, cmd, arg);
+}
+
+/**
+ * cowvmo_call() - an ioctl of a VMO's file, by the kernel itself
+ * @file: a file of the VMO
+ * @cmd: COWVMO_IOC_*, one whose struct names no user memory
+ * @arg: the struct, in the kernel's memory; its size does not matter
+ *
+ * Return: see the uapi header.
+ */
+long cowvmo_call(struct file *file, unsigned int cmd, void *arg)
+{
+	const struct cowvmo_ioctl_op *op = find_op(vmo_ops,
+						   ARRAY_SIZE(vmo_ops), cmd);
+	union cowvmo_args args;
+	long ret;
+
+	if (WARN_ON_ONCE(!op))
+		return -ENOTTY;
+	if (op->needs_write && !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	memcpy(&args, arg, op->size);
+	ret = op->run(file, &args);
+	if (op->has_outputs)
+		memcpy(arg, &args, op->size);
+	return ret;
 }

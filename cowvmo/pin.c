@@ -24,6 +24,7 @@
 #include <linux/cred.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/mm.h>
+#include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
@@ -32,6 +33,7 @@
 
 /* Pages per hold of the lock. */
 #define PIN_BATCH	64
+#define LOOKUP_BATCH	1024U
 
 atomic_long_t cowvmo_nr_pins;
 
@@ -223,7 +225,7 @@ static void pin_free(struct cow_pin *pin)
 		up_write(&store->lock);
 	}
 	if (pin->user) {
-		atomic_long_sub(pin->end - pin->first, &pin->user->locked_vm);
+		atomic_long_sub(cow_pin_nr_pages(pin), &pin->user->locked_vm);
 		free_uid(pin->user);
 	}
 	kfree(pin);
@@ -258,7 +260,7 @@ void cow_pin_put(struct cow_pin *pin)
 static int charge_pin(struct cow_pin *pin)
 {
 	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	u64 pages = pin->end - pin->first;
+	u64 pages = cow_pin_nr_pages(pin);
 	struct user_struct *user;
 	long now;
 
@@ -350,14 +352,32 @@ struct cow_pin *cow_pin_new(struct cowvmo *vmo, u64 offset, u64 length,
 /**
  * cow_pin_take() - pin the pages of a new pin
  * @pin: the pin
+ * @charge: it is made for the calling user, whose locked memory counts it
  *
  * Context: may sleep; takes the store's lock.
  * Return: 0, -ERANGE, -EPERM, -EOVERFLOW, -ENOMEM, -EINTR, -EIO. After an
  * error the caller puts the pin, and with that nothing is pinned.
  */
-int cow_pin_take(struct cow_pin *pin)
+int cow_pin_take(struct cow_pin *pin, bool charge)
 {
-	return check_whole_pin(pin) ?: charge_pin(pin) ?: take_pages(pin);
+	int err = check_whole_pin(pin);
+
+	if (!err && charge)
+		err = charge_pin(pin);
+	return err ?: take_pages(pin);
+}
+
+static void pages_of_piece(struct cow_pin *pin, u64 first, unsigned int nr,
+			   struct page **pages)
+{
+	struct cowvmo *store = pin->vmo->store;
+	unsigned int found;
+
+	down_read(&store->lock);
+	found = ptree_lookup_run(&store->tree,
+				 store->base + pin->first + first, nr, pages);
+	up_read(&store->lock);
+	WARN_ON_ONCE(found != nr);
 }
 
 /**
@@ -372,14 +392,47 @@ int cow_pin_take(struct cow_pin *pin)
 void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
 		   struct page **pages)
 {
-	struct cowvmo *store = pin->vmo->store;
-	unsigned int found;
+	while (nr) {
+		unsigned int piece = min(nr, LOOKUP_BATCH);
 
-	down_read(&store->lock);
-	found = ptree_lookup_run(&store->tree,
-				 store->base + pin->first + first, nr, pages);
-	up_read(&store->lock);
-	WARN_ON_ONCE(found != nr);
+		pages_of_piece(pin, first, piece, pages);
+		first += piece;
+		pages += piece;
+		nr -= piece;
+		cond_resched();
+	}
+}
+
+/**
+ * cow_pin_table() - the pages of a pin as a scatterlist
+ * @pin: the pin
+ * @max_segment: bytes that one entry may cover, at least a page
+ * @table: receives all of it; adjacent pages are one entry
+ *
+ * Context: may sleep; takes the store's lock for reading.
+ * Return: 0 or -ENOMEM. The caller frees @table with sg_free_table().
+ */
+int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
+		  struct sg_table *table)
+{
+	u64 nr = cow_pin_nr_pages(pin);
+	struct page **pages;
+	int err = -ENOMEM;
+
+	if (cowvmo_should_fail())
+		return -ENOMEM;
+	/* There is none for more pages than an unsigned int can count. */
+	pages = kvmalloc_array(nr, sizeof(*pages), COWVMO_GFP_CALL);
+	if (!pages)
+		return -ENOMEM;
+	cow_pin_pages(pin, 0, nr, pages);
+	if (!cowvmo_should_fail())
+		err = sg_alloc_table_from_pages_segment(table, pages, nr, 0,
+							nr << PAGE_SHIFT,
+							max_segment,
+							COWVMO_GFP_CALL);
+	kvfree(pages);
+	return err;
 }
 
 static void count_run(u64 first, u64 last, void *data)

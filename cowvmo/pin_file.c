@@ -37,7 +37,7 @@ static void pin_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "cowvmo-pin-offset:\t%llu\n",
 		   (pin->first - vmo->view_first) << PAGE_SHIFT);
 	seq_printf(m, "cowvmo-pin-length:\t%llu\n",
-		   (pin->end - pin->first) << PAGE_SHIFT);
+		   cow_pin_nr_pages(pin) << PAGE_SHIFT);
 	seq_printf(m, "cowvmo-pin-writable:\t%d\n", pin->writable);
 }
 
@@ -49,7 +49,7 @@ static vm_fault_t pin_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct cow_pin *pin = vma->vm_private_data;
 	struct page *pages[FAULT_AHEAD];
-	u64 left = pin->end - pin->first;
+	u64 left = cow_pin_nr_pages(pin);
 	unsigned long nr;
 	int err;
 
@@ -79,7 +79,7 @@ static const struct vm_operations_struct pin_vm_ops = {
  */
 int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma)
 {
-	u64 nr_pages = pin->end - pin->first;
+	u64 nr_pages = cow_pin_nr_pages(pin);
 
 	/* A private mapping would be one of copies, and no use to anybody. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -153,7 +153,7 @@ struct file *cow_pin_open(struct cowvmo *vmo, u64 offset, u64 length,
 		cow_pin_put(pin);
 		return file;
 	}
-	err = cow_pin_take(pin);
+	err = cow_pin_take(pin, true);
 	if (err) {
 		fput(file);
 		return ERR_PTR(err);
