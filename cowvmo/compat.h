@@ -78,4 +78,20 @@ static inline int cowvmo_page_mapcount(struct page *page)
 #endif
 }
 
+/* The name of a namespace is a string from then on. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define COWVMO_IMPORT_NS(ns)	MODULE_IMPORT_NS(ns)
+#else
+#define COWVMO_IMPORT_NS(ns)	MODULE_IMPORT_NS(#ns)
+#endif
+
+/* For importers that do not hold the lock of the dma-buf: test modules */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define cowvmo_dma_buf_map	dma_buf_map_attachment
+#define cowvmo_dma_buf_unmap	dma_buf_unmap_attachment
+#else
+#define cowvmo_dma_buf_map	dma_buf_map_attachment_unlocked
+#define cowvmo_dma_buf_unmap	dma_buf_unmap_attachment_unlocked
+#endif
+
 #endif /* COWVMO_COMPAT_H */

@@ -24,6 +24,7 @@
 #define COWVMO_H
 
 #include <linux/cowvmo.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
@@ -451,6 +452,7 @@ loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg);
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long cowvmo_pin_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long cowvmo_call(struct file *file, unsigned int cmd, void *arg);
 struct file *cowvmo_open_child(struct file *parent,
 			       const struct cowvmo_create_child *args);
@@ -534,6 +536,16 @@ extern atomic_long_t cowvmo_nr_pins;
 int cow_pin_mmap(struct cow_pin *pin, struct vm_area_struct *vma);
 struct file *cow_pin_open(struct cowvmo *vmo, u64 offset, u64 length,
 			  bool writable);
+
+/* dma_buf.c */
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct file *cow_pin_export(struct cow_pin *pin);
+#else
+static inline struct file *cow_pin_export(struct cow_pin *pin)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+#endif
 
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);

@@ -31,6 +31,7 @@ union cowvmo_args {
 	struct cowvmo_set_priority set_priority;
 	struct cowvmo_lookup lookup;
 	struct cowvmo_pin pin;
+	struct cowvmo_pin_export pin_export;
 };
 
 /**
@@ -564,6 +565,18 @@ static long ioctl_pin(struct file *file, union cowvmo_args *args)
 					 arg->length, writable), fd);
 }
 
+static long ioctl_pin_export(struct file *file, union cowvmo_args *args)
+{
+	int fd;
+
+	if (args->pin_export.flags)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return install_file(cow_pin_export(file->private_data), fd);
+}
+
 static const struct cowvmo_ioctl_op device_ops[] = {
 	IOCTL_OP(COWVMO_IOC_QUERY, cowvmo_query, out_max_size,
 		 false, true, ioctl_query),
@@ -603,6 +616,11 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, true, ioctl_lookup),
 	IOCTL_OP(COWVMO_IOC_PIN, cowvmo_pin, length,
 		 false, false, ioctl_pin),
+};
+
+static const struct cowvmo_ioctl_op pin_ops[] = {
+	IOCTL_OP(COWVMO_IOC_PIN_EXPORT, cowvmo_pin_export, flags,
+		 false, false, ioctl_pin_export),
 };
 
 static long run_op(const struct cowvmo_ioctl_op *op, struct file *file,
@@ -682,6 +700,19 @@ long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	return dispatch(vmo_ops, ARRAY_SIZE(vmo_ops), file, cmd, arg);
+}
+
+/**
+ * cowvmo_pin_ioctl() - ioctls of a pin's file
+ * @file: a file of the pin, which is its private data
+ * @cmd: COWVMO_IOC_*
+ * @arg: user address of the struct
+ *
+ * Return: see the uapi header.
+ */
+long cowvmo_pin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return dispatch(pin_ops, ARRAY_SIZE(pin_ops), file, cmd, arg);
 }
 
 /**

@@ -110,6 +110,8 @@ static int pin_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations cow_pin_fops = {
 	.owner		= THIS_MODULE,
 	.release	= pin_release,
+	.unlocked_ioctl	= cowvmo_pin_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= pin_mmap,
 	.llseek		= noop_llseek,
 	.show_fdinfo	= pin_show_fdinfo,

@@ -546,4 +546,23 @@ FIXTURE_VARIANT_ADD(abi, pin) {
 		       COWVMO_PIN_WRITE } },
 };
 
+static void check_pin_export(struct __test_metadata *_metadata, int vmo,
+			     int rc, const void *arg)
+{
+	(void)vmo;
+	(void)arg;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(2 * PG, lseek(rc, 0, SEEK_END));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(rc, F_GETFD));
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, pin_export) {
+	.cmd = COWVMO_IOC_PIN_EXPORT,
+	.size = sizeof(struct cowvmo_pin_export),
+	.on_pin = true,
+	.fill = fill_none, .check = check_pin_export,
+	.members = { { offsetof(struct cowvmo_pin_export, flags), 4, 0 } },
+};
+
 #endif /* COWVMO_SELFTEST_ABI_CALLS_H */

@@ -37,7 +37,7 @@ FIXTURE_TEARDOWN(compat)
 /* The table abi_names reads: each ioctl, and where it belongs */
 static const struct {
 	unsigned int cmd, size;
-	bool on_device;
+	bool on_device, on_pin;
 } table[] = {
 	{ .cmd = COWVMO_IOC_QUERY, .on_device = true,
 	  .size = sizeof(struct cowvmo_query) },
@@ -67,6 +67,8 @@ static const struct {
 	  .size = sizeof(struct cowvmo_set_priority) },
 	{ .cmd = COWVMO_IOC_LOOKUP, .size = sizeof(struct cowvmo_lookup) },
 	{ .cmd = COWVMO_IOC_PIN, .size = sizeof(struct cowvmo_pin) },
+	{ .cmd = COWVMO_IOC_PIN_EXPORT, .on_pin = true,
+	  .size = sizeof(struct cowvmo_pin_export) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -76,10 +78,12 @@ static int call(int fd, unsigned int cmd, void *arg)
 
 TEST_F(compat, errors)
 {
+	int pin = vmo_pin(self->vmo, 0, 0, PG);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		int right = table[i].on_device ? self->dev : self->vmo;
+		int right = table[i].on_device ? self->dev :
+			    table[i].on_pin ? pin : self->vmo;
 		int wrong = table[i].on_device ? self->vmo : self->dev;
 		__u32 arg[64] = { table[i].size - 1 };
 
@@ -93,6 +97,7 @@ TEST_F(compat, errors)
 					(void *)0xfffff000));
 		EXPECT_EQ(-ENOTTY, call(wrong, table[i].cmd, arg));
 	}
+	EXPECT_EQ(0, close(pin));
 	EXPECT_EQ(0, pat_check(self->vmo, 0, 1));
 }
 
@@ -281,6 +286,22 @@ TEST_F(compat, pin)
 	EXPECT_EQ(-EBUSY, vmo_snapshot(self->vmo));
 	EXPECT_EQ(-ERANGE, vmo_pin(self->vmo, 0, 1ULL << 32, PG));
 	EXPECT_EQ(0, close(pin));
+}
+
+TEST_F(compat, pin_export)
+{
+	int pin = vmo_pin(self->vmo, 0, 2 * PG, 2 * PG);
+	int buf = vmo_pin_export(pin);
+	unsigned char *mem;
+
+	ASSERT_LE(0, buf);
+	EXPECT_EQ(0, close(pin));
+	mem = vmo_map(buf, PG, PG, PROT_READ);
+	ASSERT_NE(NULL, mem);
+	EXPECT_EQ(0, pat_mem_check(mem, 4));
+	EXPECT_EQ(0, munmap(mem, PG));
+	EXPECT_EQ(-EBUSY, vmo_snapshot(self->vmo));
+	EXPECT_EQ(0, close(buf));
 }
 
 TEST_F(compat, mapping)

@@ -177,6 +177,9 @@ ABI_AT(cowvmo_pin, size, 0);
 ABI_AT(cowvmo_pin, flags, 4);
 ABI_AT(cowvmo_pin, offset, 8);
 ABI_AT(cowvmo_pin, length, 16);
+ABI_SIZE(cowvmo_pin_export, 8);
+ABI_AT(cowvmo_pin_export, size, 0);
+ABI_AT(cowvmo_pin_export, flags, 4);
 
 ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
 ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);

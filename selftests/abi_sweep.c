@@ -66,7 +66,7 @@ struct member {
 static int kin_fd = -1;
 
 FIXTURE(abi) {
-	int dev, vmo, target;
+	int dev, vmo, pin, target;
 	unsigned char *buf;
 	struct state before;
 };
@@ -74,7 +74,8 @@ FIXTURE(abi) {
 FIXTURE_VARIANT(abi) {
 	unsigned long cmd;
 	unsigned int size;
-	bool on_device;		/* on the device fd, else on a VMO fd */
+	bool on_device;		/* on the device fd */
+	bool on_pin;		/* on a pin fd; else on a VMO fd */
 	bool outputs;		/* has out_ members */
 	bool writes;		/* needs an fd open for writing */
 	bool kin;		/* names another VMO: kin_fd */
@@ -98,7 +99,13 @@ FIXTURE_SETUP(abi)
 			kin_fd = vmo_snapshot(self->vmo);
 		ASSERT_EQ(0, pat_fill(self->vmo, i, i + 1));
 	}
-	self->target = variant->on_device ? self->dev : self->vmo;
+	self->pin = -1;
+	if (variant->on_pin) {
+		self->pin = vmo_pin(self->vmo, 0, PG, 2 * PG);
+		ASSERT_LE(0, self->pin);
+	}
+	self->target = variant->on_device ? self->dev :
+		       variant->on_pin ? self->pin : self->vmo;
 	self->buf = mmap(NULL, (BUF_PAGES + 1) * PG, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->buf);
@@ -113,6 +120,8 @@ FIXTURE_TEARDOWN(abi)
 	EXPECT_EQ(0, munmap(self->buf, BUF_PAGES * PG));
 	if (variant->kin)
 		EXPECT_EQ(0, close(kin_fd));
+	if (variant->on_pin)
+		EXPECT_EQ(0, close(self->pin));
 	EXPECT_EQ(0, close(self->vmo));
 	EXPECT_EQ(0, close(self->dev));
 	EXPECT_EQ(0, vmo_validate());
@@ -346,8 +355,11 @@ TEST_F(abi, unaligned_pointer)
 
 TEST_F(abi, wrong_kind_of_fd)
 {
+	/* The first one is another of ours. */
 	int fds[] = {
 		variant->on_device ? self->vmo : self->dev,
+		variant->on_pin ? dup(self->vmo) :
+				  vmo_pin(self->vmo, 0, 0, PG),
 		open("/dev/null", O_RDWR),
 		memfd_create("abi", 0),
 		open("/proc/self/status", O_RDONLY),
@@ -372,7 +384,8 @@ TEST_F(abi, read_only_fd)
 	struct state before;
 	int fd, rc;
 
-	if (variant->on_device)
+	/* That a pin only reads is no matter for any of its ioctls. */
+	if (variant->on_device || variant->on_pin)
 		return;
 	fd = vmo_child(self->vmo, COWVMO_CREATE_NO_WRITE, 0, PAGES * PG);
 	ASSERT_LE(0, fd);
@@ -421,7 +434,7 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_SET_CACHE_POLICY),
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
 	_IOC_NR(COWVMO_IOC_LOOKUP),
-	_IOC_NR(COWVMO_IOC_PIN),
+	_IOC_NR(COWVMO_IOC_PIN), _IOC_NR(COWVMO_IOC_PIN_EXPORT),
 };
 
 static bool is_known(unsigned int nr)
@@ -439,9 +452,10 @@ TEST(unknown_codes)
 	__u64 arg[32] = { sizeof(arg) };
 	int dev = vmo_device();
 	int vmo = vmo_create(dev, PG, 0, "codes");
+	int pin = vmo_pin(vmo, COWVMO_PIN_WRITE, 0, PG);
 	unsigned int nr;
 
-	ASSERT_LE(0, vmo);
+	ASSERT_LE(0, pin);
 	for (nr = 0; nr < 256; nr++) {
 		unsigned int cmd = _IO(COWVMO_IOC_TYPE, nr);
 
@@ -449,6 +463,7 @@ TEST(unknown_codes)
 			continue;
 		EXPECT_EQ(-ENOTTY, call(dev, cmd, arg)) TH_LOG("nr %u", nr);
 		EXPECT_EQ(-ENOTTY, call(vmo, cmd, arg)) TH_LOG("nr %u", nr);
+		EXPECT_EQ(-ENOTTY, call(pin, cmd, arg)) TH_LOG("nr %u", nr);
 	}
 }
 

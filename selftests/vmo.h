@@ -311,6 +311,14 @@ static inline int vmo_pin(int fd, __u32 flags, __u64 offset, __u64 length)
 	return vmo_ret(ioctl(fd, COWVMO_IOC_PIN, &arg));
 }
 
+/* A pin as a dma-buf */
+static inline int vmo_pin_export(int pin)
+{
+	struct cowvmo_pin_export arg = { .size = sizeof(arg) };
+
+	return vmo_ret(ioctl(pin, COWVMO_IOC_PIN_EXPORT, &arg));
+}
+
 /* A snapshot of the whole VMO as large as it is now. */
 static inline int vmo_snapshot(int fd)
 {

@@ -766,6 +766,27 @@ struct cowvmo_pin {
 	__aligned_u64 length;
 };
 
+/**
+ * struct cowvmo_pin_export - ioctl(COWVMO_IOC_PIN_EXPORT), on a pin fd
+ * @size: sizeof(struct cowvmo_pin_export)
+ * @flags: must be 0
+ *
+ * Makes the pin a dma-buf, for drivers that import these, and returns a new
+ * close-on-exec fd of it. The pages are those of the pin. The dma-buf is the
+ * pin's size, holds the pin as long as it lives, and may be made more than
+ * once.
+ *
+ * Of a pin with COWVMO_PIN_WRITE it is open for reading and writing. Of one
+ * without it is read-only: processes can map it for reading only, and importers
+ * only for a device that reads (DMA_TO_DEVICE); others get EACCES.
+ *
+ * EOPNOTSUPP: the kernel has no dma-bufs. Also fails with EMFILE or ENFILE.
+ */
+struct cowvmo_pin_export {
+	__u32 size;
+	__u32 flags;
+};
+
 /* The device fd */
 #define COWVMO_IOC_QUERY		_IO(COWVMO_IOC_TYPE, 0x00)
 #define COWVMO_IOC_CREATE		_IO(COWVMO_IOC_TYPE, 0x01)
@@ -786,5 +807,8 @@ struct cowvmo_pin {
 #define COWVMO_IOC_SET_PRIORITY		_IO(COWVMO_IOC_TYPE, 0x4e)
 #define COWVMO_IOC_LOOKUP		_IO(COWVMO_IOC_TYPE, 0x4c)
 #define COWVMO_IOC_PIN			_IO(COWVMO_IOC_TYPE, 0x4b)
+
+/* A pin fd */
+#define COWVMO_IOC_PIN_EXPORT		_IO(COWVMO_IOC_TYPE, 0x80)
 
 #endif /* _UAPI_LINUX_COWVMO_H */
