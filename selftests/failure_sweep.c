@@ -333,6 +333,12 @@ static int run_pin_shared(struct scene *s)
 	return pin(s, 0, 20, 1);
 }
 
+static int run_pin_export(struct scene *s)
+{
+	s->pins[3] = vmo_pin_export(s->pins[0]);
+	return s->pins[3] < 0 ? s->pins[3] : 0;
+}
+
 static int run_close_pins(struct scene *s)
 {
 	int rc = 0;
@@ -458,6 +464,7 @@ static const struct play pin_plays[] = {
 	{ "pinned_stream_touched", run_stream,
 	  SNAPSHOT | PINNED | MAPPED | TOUCHED | RETOUCHED },
 	{ "pinned_write", run_write_copy, SNAPSHOT | PINNED },
+	{ "pin_export", run_pin_export, SNAPSHOT | PINNED },
 	{ "close_pins", run_close_pins, SNAPSHOT | PINNED | FREE | SURE },
 };
 

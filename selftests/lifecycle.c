@@ -87,6 +87,32 @@ TEST_F(module, held_by_a_read_only_clone)
 	EXPECT_EQ(0, close(frozen));
 }
 
+TEST_F(module, held_by_a_pin)
+{
+	int pin = vmo_pin(self->vmo, 0, 0, PG);
+
+	ASSERT_LE(0, pin);
+	EXPECT_EQ(0, close(self->vmo));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	EXPECT_EQ(0, close(pin));
+}
+
+TEST_F(module, held_by_a_dma_buf)
+{
+	int pin = vmo_pin(self->vmo, 0, 0, PG);
+	int buf = vmo_pin_export(pin);
+	unsigned char *mem = vmo_map(buf, 0, PG, PROT_READ);
+
+	ASSERT_NE(NULL, mem);
+	EXPECT_EQ(0, close(self->vmo));
+	EXPECT_EQ(0, close(pin));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	EXPECT_EQ(0, close(buf));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	EXPECT_EQ(0, pat_mem_check(mem, 1));
+	EXPECT_EQ(0, munmap(mem, PG));
+}
+
 TEST_F(module, held_by_a_socket)
 {
 	int sock[2];
