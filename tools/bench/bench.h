@@ -64,6 +64,7 @@ extern const struct bench_row snapshot_rows[];
 extern const struct bench_row fault_rows[];
 extern const struct bench_row cost_rows[];
 extern const struct bench_row exchange_rows[];
+extern const struct bench_row pin_rows[];
 
 /* main.c */
 void die(const char *what);
@@ -82,6 +83,7 @@ void vmo_poke(int fd, u64 offset);
 void vmo_transfer(int to, int from, u64 size);
 void vmo_reflink(int to, int from, u64 size);
 void vmo_restore(int fd, int source, unsigned int flags);
+int vmo_pin(int fd, u64 size);
 int memfd_new(u64 size);
 void *map_fd(int fd, size_t size);
 void *map_anon(size_t size);

@@ -25,7 +25,7 @@
 #define DEFAULT_ROUNDS	6
 
 static const struct bench_row *const tables[] = {
-	snapshot_rows, fault_rows, cost_rows, exchange_rows,
+	snapshot_rows, fault_rows, cost_rows, exchange_rows, pin_rows,
 };
 
 void die(const char *what)

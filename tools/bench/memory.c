@@ -118,6 +118,18 @@ void vmo_restore(int fd, int source, unsigned int flags)
 		die("COWVMO_IOC_RESTORE");
 }
 
+int vmo_pin(int fd, u64 size)
+{
+	struct cowvmo_pin arg = {
+		.size = sizeof(arg), .flags = COWVMO_PIN_WRITE, .length = size,
+	};
+	int pin = ioctl(fd, COWVMO_IOC_PIN, &arg);
+
+	if (pin < 0)
+		die("COWVMO_IOC_PIN");
+	return pin;
+}
+
 int memfd_new(u64 size)
 {
 	int fd = memfd_create("bench", MFD_CLOEXEC);
