@@ -4,6 +4,7 @@
  * what is pinned stays the content, and each refusal is one that a pin
  * explains.
  */
+#include "dma.h"
 #include "race.h"
 
 #include "kselftest_harness.h"
@@ -95,6 +96,35 @@ static void *pinner(void *arg)
 	return NULL;
 }
 
+/* The same through a device, which has the pin alone meanwhile */
+static void *importer(void *arg)
+{
+	struct job *job = arg;
+	__u64 first = job->number * 2 * PINNED;
+	unsigned int i, p;
+
+	for (i = 0; i < ROUNDS && !job->error; i++) {
+		int pin = vmo_pin(job->fd, COWVMO_PIN_WRITE, first * PG,
+				  PINNED * PG);
+		int buf = vmo_pin_export(pin);
+		int dev = dma_import(buf, DMA_TEST_READ | DMA_TEST_WRITE);
+
+		FAIL_IF(job, dev < 0);
+		FAIL_IF(job, close(pin) || close(buf));
+		for (p = 0; p < PINNED; p++) {
+			__u64 at = (first + p) * PG;
+
+			FAIL_IF(job, dma_store(dev, p * PG, i));
+			FAIL_IF(job, vmo_get_byte(job->fd, at) != (int)i);
+			FAIL_IF(job, vmo_put_byte(job->fd, at, i + 1));
+			FAIL_IF(job, dma_read(dev, p * PG) != (int)i + 1);
+		}
+		FAIL_IF(job, close(dev));
+		job->done++;
+	}
+	return NULL;
+}
+
 static void *snapshotter(void *arg)
 {
 	struct job *job = arg;
@@ -159,7 +189,8 @@ static void start(pthread_t *thread, void *(*work)(void *), struct job *job,
 }
 
 /* Three pinners against one of the others; the line of the first failure */
-static int against(int fd, void *(*work)(void *), struct job *other)
+static int against(int fd, void *(*pin)(void *), void *(*work)(void *),
+		   struct job *other)
 {
 	pthread_t threads[PINNERS], thread;
 	struct job jobs[PINNERS];
@@ -167,7 +198,7 @@ static int against(int fd, void *(*work)(void *), struct job *other)
 
 	start(&thread, work, other, fd, 1);
 	for (i = 0; i < PINNERS; i++)
-		start(&threads[i], pinner, &jobs[i], fd, i);
+		start(&threads[i], pin, &jobs[i], fd, i);
 	for (i = 0; i < PINNERS; i++) {
 		pthread_join(threads[i], NULL);
 		error = error ?: jobs[i].error;
@@ -181,7 +212,7 @@ TEST_F_TIMEOUT(race_pin, snapshots, 300)
 {
 	struct job job;
 
-	EXPECT_EQ(0, against(self->fd, snapshotter, &job));
+	EXPECT_EQ(0, against(self->fd, pinner, snapshotter, &job));
 	EXPECT_LT(0, job.done + job.refused);
 	EXPECT_EQ(0, filled_check(self->fd, PAGES - 4, 4));
 }
@@ -190,7 +221,7 @@ TEST_F_TIMEOUT(race_pin, cuts, 300)
 {
 	struct job job;
 
-	EXPECT_EQ(0, against(self->fd, cutter, &job));
+	EXPECT_EQ(0, against(self->fd, pinner, cutter, &job));
 	EXPECT_EQ(0, filled_check(self->fd, PAGES - 4, 4));
 }
 
@@ -198,7 +229,26 @@ TEST_F_TIMEOUT(race_pin, sizes, 300)
 {
 	struct job job;
 
-	EXPECT_EQ(0, against(self->fd, resizer, &job));
+	EXPECT_EQ(0, against(self->fd, pinner, resizer, &job));
+	EXPECT_EQ(0, filled_check(self->fd, PAGES - 4, 4));
+}
+
+TEST_F_TIMEOUT(race_pin, devices_and_snapshots, 300)
+{
+	struct job job;
+
+	ASSERT_EQ(0, dma_load());
+	EXPECT_EQ(0, against(self->fd, importer, snapshotter, &job));
+	EXPECT_LT(0, job.done + job.refused);
+	EXPECT_EQ(0, filled_check(self->fd, PAGES - 4, 4));
+}
+
+TEST_F_TIMEOUT(race_pin, devices_and_cuts, 300)
+{
+	struct job job;
+
+	ASSERT_EQ(0, dma_load());
+	EXPECT_EQ(0, against(self->fd, importer, cutter, &job));
 	EXPECT_EQ(0, filled_check(self->fd, PAGES - 4, 4));
 }
 
