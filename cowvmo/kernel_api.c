@@ -56,11 +56,12 @@ struct cowvmo_handle *cowvmo_get(int fd, bool write)
 }
 EXPORT_SYMBOL_GPL(cowvmo_get);
 
-struct cowvmo_handle *cowvmo_snapshot(struct cowvmo_handle *vmo, u64 offset,
-				      u64 length)
+struct cowvmo_handle *cowvmo_snapshot(struct cowvmo_handle *vmo, u32 flags,
+				      u64 offset, u64 length)
 {
 	const struct cowvmo_create_child args = {
 		.type = COWVMO_CHILD_SNAPSHOT,
+		.flags = flags,
 		.offset = offset,
 		.length = length,
 	};
@@ -232,8 +233,6 @@ EXPORT_SYMBOL_GPL(cowvmo_pin_pages);
 int cowvmo_pin_table(struct cow_pin *pin, unsigned int max_segment,
 		     struct sg_table *table)
 {
-	if (max_segment < PAGE_SIZE)
-		return -EINVAL;
 	return cow_pin_table(pin, max_segment, table);
 }
 EXPORT_SYMBOL_GPL(cowvmo_pin_table);

@@ -406,11 +406,12 @@ void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
 /**
  * cow_pin_table() - the pages of a pin as a scatterlist
  * @pin: the pin
- * @max_segment: bytes that one entry may cover, at least a page
+ * @max_segment: bytes that one entry may cover
  * @table: receives all of it; adjacent pages are one entry
  *
  * Context: may sleep; takes the store's lock for reading.
- * Return: 0 or -ENOMEM. The caller frees @table with sg_free_table().
+ * Return: 0; -EINVAL: @max_segment is less than a page; -ENOMEM. The caller
+ * frees @table with sg_free_table().
  */
 int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
 		  struct sg_table *table)
@@ -419,6 +420,8 @@ int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
 	struct page **pages;
 	int err = -ENOMEM;
 
+	if (max_segment < PAGE_SIZE)
+		return -EINVAL;
 	if (cowvmo_should_fail())
 		return -ENOMEM;
 	/* There is none for more pages than an unsigned int can count. */

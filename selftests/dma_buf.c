@@ -132,6 +132,9 @@ TEST_F(dma, segments)
 		EXPECT_EQ(0, dma_check(dev, FIRST, PINNED));
 		EXPECT_EQ(0, dma_drop(dev));
 	}
+	/* For a device that cannot even take a page there is no table. */
+	EXPECT_EQ(-EINVAL, dma_import_into(dev, self->buf, DEV_BOTH, PG - 1,
+					   &got));
 	EXPECT_EQ(0, close(dev));
 }
 

@@ -52,17 +52,18 @@ struct cowvmo_handle *cowvmo_get(int fd, bool write);
 /**
  * cowvmo_snapshot() - a snapshot of a VMO, as COWVMO_IOC_CREATE_CHILD makes it
  * @vmo: the VMO
+ * @flags: of enum cowvmo_create_flags
  * @offset: where it begins in @vmo, a multiple of PAGE_SIZE
  * @length: its size, rounded up to whole pages
  *
- * Return: a handle that may write, to be put; or an ERR_PTR:
- * -EINVAL: @offset, or the offsets of all generations are too large together;
- * -ERANGE: too large; -EOPNOTSUPP: of a slice; -EBUSY: a page is pinned, or
+ * Return: a handle that may write unless @flags say otherwise, to be put; or
+ * an ERR_PTR: -EINVAL: @flags, @offset, or the offsets of all generations are
+ * too large together; -ERANGE: too large; -EOPNOTSUPP: of a slice; -EBUSY: a page is pinned, or
  * the cache policy is not CACHED; -ENOMEM; -ENFILE; -EINTR; -EIO: a page that
  * had to be copied is damaged.
  */
-struct cowvmo_handle *cowvmo_snapshot(struct cowvmo_handle *vmo, u64 offset,
-				      u64 length);
+struct cowvmo_handle *cowvmo_snapshot(struct cowvmo_handle *vmo, u32 flags,
+				      u64 offset, u64 length);
 
 /**
  * cowvmo_read_only() - another handle of the same VMO, which cannot write
@@ -109,7 +110,7 @@ u64 cowvmo_size(struct cowvmo_handle *vmo);
  * @offset: the first
  *
  * Return: how many were read, fewer only at the end of the stream;
- * -EINVAL: @offset is beyond what any file has; -EBUSY: the cache policy is
+ * -EINVAL: it reaches beyond what any file has; -EBUSY: the cache policy is
  * not CACHED.
  */
 ssize_t cowvmo_read(struct cowvmo_handle *vmo, void *buf, size_t count,

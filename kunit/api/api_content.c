@@ -123,6 +123,7 @@ static void read_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, cowvmo_read(vmo, buf, 4, SIZE));
 	KUNIT_EXPECT_EQ(test, -EINVAL, cowvmo_read(vmo, buf, 4, 1ULL << 63));
 	KUNIT_EXPECT_EQ(test, -EINVAL, cowvmo_write(vmo, buf, 4, 1ULL << 63));
+	KUNIT_EXPECT_EQ(test, -EFBIG, cowvmo_write(vmo, buf, 1, LLONG_MAX - 1));
 	/* What is resizable grows by a write, the other does not. */
 	KUNIT_EXPECT_EQ(test, 4, cowvmo_write(vmo, "abcd", 4, SIZE));
 	KUNIT_EXPECT_EQ(test, SIZE + PAGE_SIZE, cowvmo_size(vmo));
@@ -192,7 +193,7 @@ static void snapshots(struct kunit *test)
 {
 	struct cowvmo_handle *vmo = api_vmo(test), *snap;
 
-	snap = cowvmo_snapshot(vmo, PAGE_SIZE, 2 * PAGE_SIZE);
+	snap = cowvmo_snapshot(vmo, 0, PAGE_SIZE, 2 * PAGE_SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(snap));
 	KUNIT_EXPECT_EQ(test, 2 * PAGE_SIZE, cowvmo_size(snap));
 	KUNIT_EXPECT_PTR_EQ(test, api_page(test, vmo, PAGE_SIZE),
@@ -204,10 +205,36 @@ static void snapshots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
 			cowvmo_op_range(vmo, COWVMO_OP_DECOMMIT, 0, PAGE_SIZE,
 					NULL));
-	KUNIT_EXPECT_EQ(test, -EINVAL, PTR_ERR(cowvmo_snapshot(vmo, 1, 1)));
+	KUNIT_EXPECT_EQ(test, -EPERM, cowvmo_resize(snap, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, PTR_ERR(cowvmo_snapshot(vmo, 0, 1, 1)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, PTR_ERR(cowvmo_snapshot(vmo, 4, 0, 1)));
 	KUNIT_EXPECT_EQ(test, -ERANGE,
-			PTR_ERR(cowvmo_snapshot(vmo, 0, 1ULL << 63)));
+			PTR_ERR(cowvmo_snapshot(vmo, 0, 0, 1ULL << 63)));
 	cowvmo_put(snap);
+}
+
+static void kinds_of_snapshots(struct kunit *test)
+{
+	const u64 half = 1ULL << 63;
+	struct cowvmo_handle *fixed, *low, *high;
+
+	fixed = cowvmo_snapshot(api_vmo(test), COWVMO_CREATE_NO_WRITE, 0, SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(fixed));
+	KUNIT_EXPECT_EQ(test, -EACCES, cowvmo_write(fixed, "x", 1, 0));
+	KUNIT_EXPECT_EQ(test, api_pattern(0), api_byte(fixed, 0));
+	/* As far from the first generation as it can be; then beyond */
+	low = cowvmo_snapshot(fixed, 0, half, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(low));
+	high = cowvmo_snapshot(low, COWVMO_CREATE_RESIZABLE, half - 2 * PAGE_SIZE,
+			       PAGE_SIZE);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(high));
+	KUNIT_EXPECT_EQ(test, -EINVAL, cowvmo_resize(high, 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			PTR_ERR(cowvmo_snapshot(high, 0, 2 * PAGE_SIZE,
+						PAGE_SIZE)));
+	cowvmo_put(high);
+	cowvmo_put(low);
+	cowvmo_put(fixed);
 }
 
 /* A page that is referred to stays with its VMO: snapshots have copies. */
@@ -216,11 +243,11 @@ static void snapshot_of_a_held_page(struct kunit *test)
 	struct cowvmo_handle *vmo = api_vmo(test), *before, *snap;
 	struct page *page;
 
-	before = cowvmo_snapshot(vmo, 0, SIZE);
+	before = cowvmo_snapshot(vmo, 0, 0, SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(before));
 	page = cowvmo_get_page(vmo, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(page));
-	snap = cowvmo_snapshot(vmo, 0, SIZE);
+	snap = cowvmo_snapshot(vmo, 0, 0, SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(snap));
 	KUNIT_EXPECT_EQ(test, 1, cowvmo_write(vmo, "x", 1, 0));
 	KUNIT_EXPECT_EQ(test, api_pattern(0), api_byte(snap, 0));
@@ -239,6 +266,7 @@ static struct kunit_case content_cases[] = {
 	KUNIT_CASE(ranges),
 	KUNIT_CASE(lookups),
 	KUNIT_CASE(snapshots),
+	KUNIT_CASE(kinds_of_snapshots),
 	KUNIT_CASE(snapshot_of_a_held_page),
 	{}
 };

@@ -113,7 +113,7 @@ static void shared(struct kunit *test)
 	struct page *page;
 	struct cow_pin *pin;
 
-	snap = cowvmo_snapshot(vmo, 0, SIZE);
+	snap = cowvmo_snapshot(vmo, 0, 0, SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(snap));
 	pin = api_pin(test, vmo, 0, PAGE_SIZE, 0);
 	KUNIT_ASSERT_EQ(test, 0, cowvmo_pin_pages(pin, 0, 1, &page));
@@ -121,9 +121,9 @@ static void shared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, api_pattern(0), api_peek(page));
 	/* Of the snapshot, and so of all others, snapshots can be made. */
 	cowvmo_put(snap);
-	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR(cowvmo_snapshot(vmo, 0, SIZE)));
+	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR(cowvmo_snapshot(vmo, 0, 0, SIZE)));
 	cowvmo_unpin(pin);
-	snap = cowvmo_snapshot(vmo, 0, SIZE);
+	snap = cowvmo_snapshot(vmo, 0, 0, SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(snap));
 	cowvmo_put(snap);
 }

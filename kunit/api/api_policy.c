@@ -143,7 +143,7 @@ static void refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			cowvmo_change_policy(vmo, COWVMO_CACHE_UNCACHED));
 	put_page(page);
-	snap = cowvmo_snapshot(vmo, 0, SIZE);
+	snap = cowvmo_snapshot(vmo, 0, 0, SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(snap));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			cowvmo_change_policy(vmo, COWVMO_CACHE_UNCACHED));
@@ -156,7 +156,7 @@ static void refused(struct kunit *test)
 	flush_delayed_fput();
 	KUNIT_EXPECT_EQ(test, 0,
 			cowvmo_change_policy(vmo, COWVMO_CACHE_UNCACHED));
-	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR(cowvmo_snapshot(vmo, 0, SIZE)));
+	KUNIT_EXPECT_EQ(test, -EBUSY, PTR_ERR(cowvmo_snapshot(vmo, 0, 0, SIZE)));
 	KUNIT_EXPECT_EQ(test, -EBUSY, cowvmo_write(vmo, "x", 1, 0));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			cowvmo_op_range(vmo, COWVMO_OP_ZERO, 0, 1, NULL));

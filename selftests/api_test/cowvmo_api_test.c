@@ -69,7 +69,8 @@ static long clone_to_fd(struct client *client, const struct api_test_range *rang
 	struct cowvmo_handle *snapshot;
 	long fd;
 
-	snapshot = cowvmo_snapshot(client->vmo, range->offset, range->length);
+	snapshot = cowvmo_snapshot(client->vmo, range->flags, range->offset,
+				   range->length);
 	if (IS_ERR(snapshot))
 		return PTR_ERR(snapshot);
 	fd = cowvmo_to_fd(snapshot);

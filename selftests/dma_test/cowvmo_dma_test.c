@@ -92,8 +92,7 @@ static int import_take(struct import *import,
 	struct dma_buf *buf;
 	int err;
 
-	if (!args->flags || args->flags >= ARRAY_SIZE(dirs) ||
-	    args->max_segment < PAGE_SIZE)
+	if (!args->flags || args->flags >= ARRAY_SIZE(dirs))
 		return -EINVAL;
 	buf = dma_buf_get(args->fd);
 	if (IS_ERR(buf))

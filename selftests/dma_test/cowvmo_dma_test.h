@@ -17,7 +17,7 @@
 
 /*
  * Takes the dma-buf behind @fd, attaches to it and maps it. @max_segment is
- * what the device can take in one piece, at least a page.
+ * what the device can take in one piece.
  */
 struct dma_test_import {
 	__s32 fd;
