@@ -89,9 +89,13 @@ static inline int cowvmo_page_mapcount(struct page *page)
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define cowvmo_dma_buf_map	dma_buf_map_attachment
 #define cowvmo_dma_buf_unmap	dma_buf_unmap_attachment
+#define cowvmo_dma_buf_vmap	dma_buf_vmap
+#define cowvmo_dma_buf_vunmap	dma_buf_vunmap
 #else
 #define cowvmo_dma_buf_map	dma_buf_map_attachment_unlocked
 #define cowvmo_dma_buf_unmap	dma_buf_unmap_attachment_unlocked
+#define cowvmo_dma_buf_vmap	dma_buf_vmap_unlocked
+#define cowvmo_dma_buf_vunmap	dma_buf_vunmap_unlocked
 #endif
 
 #endif /* COWVMO_COMPAT_H */

@@ -524,6 +524,7 @@ void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
 		   struct page **pages);
 int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
 		  struct sg_table *table);
+void *cow_pin_vmap(struct cow_pin *pin);
 bool cow_find_pinned(const struct cowvmo *store, u64 first, u64 last,
 		     u64 *from, u64 *to);
 bool cow_is_pinned(const struct cowvmo *store, u64 first, u64 last);

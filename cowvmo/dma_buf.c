@@ -14,10 +14,12 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
+#include <linux/iosys-map.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "cowvmo.h"
@@ -143,6 +145,26 @@ static int export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return cow_pin_mmap(export->pin, vma);
 }
 
+/*
+ * The core counts users: there is one at a time. It warns when there is none to
+ * be had, of whatever exporter, so no test lets this fail.
+ */
+static int export_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct pin_export *export = dmabuf->priv;
+	void *mem = cow_pin_vmap(export->pin);
+
+	if (!mem)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, mem);
+	return 0;
+}
+
+static void export_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	vunmap(map->vaddr);
+}
+
 static void export_free(struct pin_export *export)
 {
 	cow_pin_put(export->pin);
@@ -161,6 +183,8 @@ static const struct dma_buf_ops export_ops = {
 	.begin_cpu_access	= export_begin_cpu_access,
 	.end_cpu_access		= export_end_cpu_access,
 	.mmap			= export_mmap,
+	.vmap			= export_vmap,
+	.vunmap			= export_vunmap,
 	.release		= export_release,
 };
 

@@ -28,6 +28,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "cowvmo.h"
 
@@ -403,6 +404,21 @@ void cow_pin_pages(struct cow_pin *pin, u64 first, unsigned int nr,
 	}
 }
 
+/* All of them, or NULL; to be freed with kvfree() */
+static struct page **pin_page_array(struct cow_pin *pin)
+{
+	u64 nr = cow_pin_nr_pages(pin);
+	struct page **pages;
+
+	if (cowvmo_should_fail())
+		return NULL;
+	/* There is none for more pages than an unsigned int can count. */
+	pages = kvmalloc_array(nr, sizeof(*pages), COWVMO_GFP_CALL);
+	if (pages)
+		cow_pin_pages(pin, 0, nr, pages);
+	return pages;
+}
+
 /**
  * cow_pin_table() - the pages of a pin as a scatterlist
  * @pin: the pin
@@ -422,13 +438,9 @@ int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
 
 	if (max_segment < PAGE_SIZE)
 		return -EINVAL;
-	if (cowvmo_should_fail())
-		return -ENOMEM;
-	/* There is none for more pages than an unsigned int can count. */
-	pages = kvmalloc_array(nr, sizeof(*pages), COWVMO_GFP_CALL);
+	pages = pin_page_array(pin);
 	if (!pages)
 		return -ENOMEM;
-	cow_pin_pages(pin, 0, nr, pages);
 	if (!cowvmo_should_fail())
 		err = sg_alloc_table_from_pages_segment(table, pages, nr, 0,
 							nr << PAGE_SHIFT,
@@ -436,6 +448,34 @@ int cow_pin_table(struct cow_pin *pin, unsigned int max_segment,
 							COWVMO_GFP_CALL);
 	kvfree(pages);
 	return err;
+}
+
+/**
+ * cow_pin_vmap() - the pages of a pin as one piece of kernel memory
+ * @pin: the pin
+ *
+ * It is cached as the VMO is, and is read-only if the pin is.
+ *
+ * Context: may sleep; takes the store's lock for reading.
+ * Return: where it is, or NULL. The caller undoes it with vunmap().
+ */
+void *cow_pin_vmap(struct cow_pin *pin)
+{
+	pgprot_t prot = pin->writable ? PAGE_KERNEL : PAGE_KERNEL_RO;
+	struct cowvmo *store = pin->vmo->store;
+	struct page **pages;
+	void *mem = NULL;
+
+	pages = pin_page_array(pin);
+	if (!pages)
+		return NULL;
+	down_read(&store->lock);
+	cowvmo_set_cache_bits(&prot, store->cache_bits);
+	up_read(&store->lock);
+	if (!cowvmo_should_fail())
+		mem = vmap(pages, cow_pin_nr_pages(pin), VM_MAP, prot);
+	kvfree(pages);
+	return mem;
 }
 
 static void count_run(u64 first, u64 last, void *data)

@@ -79,6 +79,25 @@ static inline int dma_store(int fd, __u64 offset, unsigned char byte)
 	return vmo_ret(ioctl(fd, DMA_TEST_STORE, &at));
 }
 
+/*
+ * The byte as the kernel sees it in one piece, after it was written if @store.
+ * -EUCLEAN: it is cached in another way there; -EROFS: it cannot be written.
+ */
+static inline int dma_kernel(int fd, __u64 offset, bool store,
+			     unsigned char byte)
+{
+	struct dma_test_kernel at = {
+		.offset = offset, .store = store, .byte = byte,
+	};
+	int rc = vmo_ret(ioctl(fd, DMA_TEST_KERNEL, &at));
+
+	if (rc)
+		return rc;
+	if (!at.out_agrees)
+		return -EUCLEAN;
+	return store && !at.out_writable ? -EROFS : at.byte;
+}
+
 /* Unmapped, detached, and let go; the fd remains. */
 static inline int dma_drop(int fd)
 {

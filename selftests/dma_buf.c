@@ -161,6 +161,23 @@ TEST_F(dma, several_devices)
 	EXPECT_EQ(0, close(c));
 }
 
+/* A driver that works with it by processor has it in one piece. */
+TEST_F(dma, in_one_piece)
+{
+	int dev = dma_import(self->buf, DEV_BOTH);
+	unsigned int i;
+
+	ASSERT_LE(0, dev);
+	for (i = 0; i < PINNED; i++) {
+		EXPECT_EQ(dma_read(dev, i * PG + 9),
+			  dma_kernel(dev, i * PG + 9, false, 0));
+		EXPECT_EQ(i, dma_kernel(dev, i * PG, true, i));
+		EXPECT_EQ(i, vmo_get_byte(self->p.fd, (FIRST + i) * PG));
+	}
+	EXPECT_EQ(-ERANGE, dma_kernel(dev, PINNED * PG, false, 0));
+	EXPECT_EQ(0, close(dev));
+}
+
 TEST_F(dma, a_slice)
 {
 	int fd = vmo_filled(PAGES, PAGES, 0);
@@ -189,6 +206,7 @@ TEST_F(dma, what_is_not_cached)
 	dev = dma_import(buf, DEV_BOTH);
 	ASSERT_LE(0, dev);
 	EXPECT_EQ(0, dma_check(dev, 0, 2));
+	EXPECT_EQ(3, dma_kernel(dev, PG, true, 3));
 	EXPECT_EQ(0, dma_store(dev, 0, 1));
 	EXPECT_EQ(-EBUSY, vmo_set_cache_policy(fd, COWVMO_CACHE_CACHED));
 	close(dev);
@@ -289,6 +307,8 @@ TEST_F(dma, read_only)
 	dev = dma_import(buf, DEV_READ);
 	ASSERT_LE(0, dev);
 	EXPECT_EQ(0, dma_check(dev, FIRST, 2));
+	EXPECT_EQ(dma_read(dev, PG), dma_kernel(dev, PG, false, 0));
+	EXPECT_EQ(-EROFS, dma_kernel(dev, PG, true, 1));
 	EXPECT_EQ(0, close(dev));
 	close(buf);
 	close(pin);

@@ -9,6 +9,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -16,6 +17,7 @@
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "cowvmo_dma_test.h"
@@ -182,6 +184,51 @@ static long access_ioctl(struct import *import, bool store,
 	return err;
 }
 
+static unsigned long pte_bits(const void *mem)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)mem, &level);
+	unsigned long bits = pte ? pte_val(*pte) : 0;
+
+	/* In a large mapping the bit of that place tells that it is one. */
+	return level == PG_LEVEL_4K ? bits : bits & ~_PAGE_PSE;
+}
+
+static void kernel_access(u8 *mem, struct dma_test_kernel *at)
+{
+	unsigned long bits, others;
+
+	bits = pte_bits(mem);
+	others = pte_bits(page_address(vmalloc_to_page(mem)));
+	at->out_writable = !!(bits & _PAGE_RW);
+	at->out_agrees = !((bits ^ others) & _PAGE_CACHE_MASK);
+	if (!at->store)
+		at->byte = READ_ONCE(*mem);
+	else if (at->out_writable)
+		WRITE_ONCE(*mem, at->byte);
+}
+
+static long kernel_ioctl(struct import *import,
+			 struct dma_test_kernel __user *user)
+{
+	struct dma_test_kernel at;
+	struct iosys_map map;
+	int err;
+
+	if (copy_from_user(&at, user, sizeof(at)))
+		return -EFAULT;
+	if (!import->buf)
+		return -EINVAL;
+	if (at.offset >= import->buf->size)
+		return -ERANGE;
+	err = cowvmo_dma_buf_vmap(import->buf, &map);
+	if (err)
+		return err;
+	kernel_access(map.vaddr + at.offset, &at);
+	cowvmo_dma_buf_vunmap(import->buf, &map);
+	return copy_to_user(user, &at, sizeof(at)) ? -EFAULT : 0;
+}
+
 static long dma_test_ioctl(struct file *file, unsigned int cmd,
 			   unsigned long arg)
 {
@@ -197,6 +244,9 @@ static long dma_test_ioctl(struct file *file, unsigned int cmd,
 	case DMA_TEST_STORE:
 		ret = access_ioctl(import, cmd == DMA_TEST_STORE,
 				   (void __user *)arg);
+		break;
+	case DMA_TEST_KERNEL:
+		ret = kernel_ioctl(import, (void __user *)arg);
 		break;
 	case DMA_TEST_DROP:
 		import_drop(import);

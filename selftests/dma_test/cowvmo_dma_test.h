@@ -36,9 +36,24 @@ struct dma_test_byte {
 	__u8 pad[7];
 };
 
+/*
+ * One byte of the buffer in the kernel's memory, where it is mapped as one
+ * piece for the time of the call; @store: it is written
+ */
+struct dma_test_kernel {
+	__aligned_u64 offset;
+	__u8 byte;
+	__u8 store;
+	/* The mapping could be written to, and is cached as all others are */
+	__u8 out_writable;
+	__u8 out_agrees;
+	__u8 pad[4];
+};
+
 #define DMA_TEST_IMPORT	_IOWR('G', 0x78, struct dma_test_import)
 #define DMA_TEST_LOAD	_IOWR('G', 0x79, struct dma_test_byte)
 #define DMA_TEST_STORE	_IOW('G', 0x7a, struct dma_test_byte)
 #define DMA_TEST_DROP	_IO('G', 0x7b)
+#define DMA_TEST_KERNEL	_IOWR('G', 0x7c, struct dma_test_kernel)
 
 #endif /* COWVMO_DMA_TEST_H */
