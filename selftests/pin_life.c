@@ -407,6 +407,7 @@ TEST_F(life, memlock_and_the_right_to_ignore_it)
 struct passed {
 	struct pinned *p;
 	int sock;
+	bool as_dma_buf;
 };
 
 static int pin_and_pass(void *arg)
@@ -418,6 +419,8 @@ static int pin_and_pass(void *arg)
 	WANT(&f, !become_nobody(MAY * PG));
 	pin = vmo_pin(passed->p->fd, READ, 0, MAY * PG);
 	WANT(&f, pin >= 0);
+	if (passed->as_dma_buf)
+		pin = vmo_pin_export(pin);
 	WANT(&f, !vmo_send_fd(passed->sock, pin));
 	return told(&f);
 }
@@ -431,21 +434,32 @@ static int pin_one(void *arg)
 }
 
 /* It counts for the user who made it, as long as anybody has it. */
-TEST_F(life, memlock_of_a_pin_that_was_passed_on)
+static void pass_on(struct __test_metadata *_metadata, struct pinned *p,
+		    bool as_dma_buf)
 {
-	struct passed passed = { .p = &self->p };
-	int sock[2], pin;
+	struct passed passed = { .p = p, .as_dma_buf = as_dma_buf };
+	int sock[2], got;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock));
 	passed.sock = sock[0];
 	ASSERT_EQ(0, in_child(pin_and_pass, &passed));
-	pin = vmo_recv_fd(sock[1]);
-	ASSERT_LE(0, pin);
-	EXPECT_EQ(ENOMEM, in_child(pin_one, &self->p));
-	close(pin);
-	EXPECT_EQ(0, in_child(pin_one, &self->p));
+	got = vmo_recv_fd(sock[1]);
+	ASSERT_LE(0, got);
+	EXPECT_EQ(ENOMEM, in_child(pin_one, p));
+	close(got);
+	EXPECT_EQ(0, in_child(pin_one, p));
 	close(sock[0]);
 	close(sock[1]);
+}
+
+TEST_F(life, memlock_of_a_pin_that_was_passed_on)
+{
+	pass_on(_metadata, &self->p, false);
+}
+
+TEST_F(life, memlock_of_a_dma_buf_that_was_passed_on)
+{
+	pass_on(_metadata, &self->p, true);
 }
 
 TEST_HARNESS_MAIN
