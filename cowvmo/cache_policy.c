@@ -425,7 +425,9 @@ int cowvmo_check_policy(struct cowvmo *store, u32 type)
 	bool allowed;
 
 	down_read(&store->lock);
-	allowed = vmo_is_cached(store);
+	allowed = vmo_is_cached(store) ||
+		  (type == COWVMO_CHILD_SLICE && vmo_is_contiguous(store) &&
+		   !store->policy_changes);
 	up_read(&store->lock);
 	return allowed ? 0 : -EBUSY;
 }

@@ -51,6 +51,15 @@ static inline void cowvmo_fillattr(cowvmo_idmap *idmap, u32 request_mask,
 #endif
 }
 
+/* The largest order that the page allocator has. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define COWVMO_MAX_ORDER	(MAX_ORDER - 1)
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define COWVMO_MAX_ORDER	MAX_ORDER
+#else
+#define COWVMO_MAX_ORDER	MAX_PAGE_ORDER
+#endif
+
 /* Reads through ->read_iter into pages of the pipe's own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define cowvmo_splice_read generic_file_splice_read

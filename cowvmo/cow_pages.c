@@ -500,6 +500,7 @@ void cow_clear(struct cowvmo *vmo)
 {
 	struct ptree_dead dead = {};
 
+	cow_contig_end(vmo);
 	down_write(&vmo->lock);
 	ptree_clear(&vmo->tree, &dead);
 	up_write(&vmo->lock);

@@ -86,6 +86,18 @@ struct cowvmo_family {
 };
 
 /**
+ * struct cow_contig - the memory of a contiguous VMO
+ * @pages: the first page; page n of the VMO is the n-th from there
+ * @nr_pages: how many
+ * @user: whose locked memory counts it, or NULL
+ */
+struct cow_contig {
+	struct page *pages;
+	u64 nr_pages;
+	struct user_struct *user;
+};
+
+/**
  * struct cowvmo - a virtual memory object
  * @lock: protects the content, see the lock order above
  * @tree: the content, under @lock
@@ -113,6 +125,7 @@ struct cowvmo_family {
  *	that of a VMO whose inode it holds. Never changes
  * @pins: all pins of it, by the pages they cover; under @lock
  * @view_first: for a slice: its first page in @store; never changes
+ * @contig: of a contiguous VMO: where its memory is, until its content goes
  * @slice_of: for a slice: the VMO it was made from, which lives as long
  * @references: of a store: the references to it; of a reference: the link
  *	there. Under the store's @lock
@@ -164,6 +177,7 @@ struct cowvmo {
 	struct cowvmo_family *family;
 	struct cowvmo *store;
 	u64 view_first;
+	struct cow_contig *contig;
 	struct cowvmo *slice_of;
 	struct list_head references;
 	struct list_head member;
@@ -193,6 +207,12 @@ static inline struct cowvmo *file_to_store(struct file *file)
 static inline bool vmo_is_slice(const struct cowvmo *vmo)
 {
 	return vmo->flags & COWVMO_INFO_SLICE;
+}
+
+/* Do its pages, or those of the VMO it is a slice of, lie side by side? */
+static inline bool vmo_is_contiguous(const struct cowvmo *vmo)
+{
+	return vmo->flags & COWVMO_INFO_CONTIGUOUS;
 }
 
 /* Of a store under its lock; of a slice at any time. */
@@ -396,7 +416,7 @@ void cowvmo_put_user(struct cowvmo *vmo);
 int cowvmo_release(struct inode *inode, struct file *file);
 
 /* vmo.c */
-struct file *cowvmo_create(u64 size, u32 flags, const char *name);
+struct file *cowvmo_create(const struct cowvmo_create *args);
 struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args);
 u32 cowvmo_info_flags(const struct cowvmo *vmo);
@@ -458,6 +478,10 @@ struct file *cowvmo_open_child(struct file *parent,
 			       const struct cowvmo_create_child *args);
 int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length);
 struct file *cowvmo_file_of_fd(int fd);
+
+/* contiguous.c */
+int cow_contig_create(struct cowvmo *vmo, unsigned int align_log2);
+void cow_contig_end(struct cowvmo *vmo);
 
 /* cow_pages.c */
 struct page *cow_hold_page(const struct ptree_desc *desc);
@@ -551,6 +575,8 @@ static inline struct file *cow_pin_export(struct cow_pin *pin)
 /* page.c */
 struct page *cowvmo_page_alloc(gfp_t gfp);
 void cowvmo_page_free(struct page *page);
+int cowvmo_charge_locked(u64 pages, struct user_struct **user);
+void cowvmo_uncharge_locked(u64 pages, struct user_struct *user);
 struct page *cowvmo_zero_page(void);
 void cowvmo_zero_page_exit(void);
 bool cowvmo_should_fail(void);

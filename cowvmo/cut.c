@@ -6,6 +6,7 @@
  * this tree reached is chained up and freed after the lock has been dropped,
  * under family->counts for reading, so that queries never see half of it gone.
  * A pinned page does not go: it is cleared where it is, or the call is refused.
+ * Neither does any page of a contiguous VMO.
  * What cuts content off does so in full or not at all; only ZERO goes step by
  * step, and tells how far it got.
  *
@@ -19,7 +20,7 @@
 
 #include "cowvmo.h"
 
-/* Pinned pages that are cleared in one step. */
+/* Pages that are cleared where they are in one step. */
 #define CLEAR_BATCH	64
 
 /* May content be changed at all? */
@@ -65,9 +66,31 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 	return err;
 }
 
+/* The first pages [*@from, *@to] of a range that stay where they are. */
+static bool find_kept(const struct cowvmo *vmo, u64 first, u64 last,
+		      u64 *from, u64 *to)
+{
+	if (!vmo_is_contiguous(vmo))
+		return cow_find_pinned(vmo, first, last, from, to);
+	*from = first;
+	*to = last;
+	return true;
+}
+
+static void clear_pages(const struct cowvmo *vmo, u64 first, u64 last)
+{
+	struct ptree_desc *desc;
+
+	for (; first <= last; first++) {
+		desc = ptree_lookup(&vmo->tree, vmo->base + first);
+		if (desc)
+			clear_highpage(desc->page);
+	}
+}
+
 /*
- * One step of emptying pages [*@first, @last]: up to the next pinned page, or
- * over some pinned ones, which stay where they are and are cleared.
+ * One step of emptying pages [*@first, @last]: up to the next page that stays
+ * where it is, or over some of those, which are cleared.
  *
  * What a step needs memory for are nodes that reach beyond both the step and
  * the pinned pages next to it, for those are on paths of the VMO's own: so all
@@ -80,13 +103,11 @@ static int cut_step_locked(struct cowvmo *vmo, u64 *first, u64 last,
 	u64 from, to;
 	int err;
 
-	if (cow_find_pinned(vmo, *first, last, &from, &to)) {
+	if (find_kept(vmo, *first, last, &from, &to)) {
 		if (from == *first) {
 			last = min(to, from + CLEAR_BATCH - 1);
-			for (; *first <= last; ++*first)
-				clear_highpage(ptree_lookup(&vmo->tree,
-							    vmo->base +
-							    *first)->page);
+			clear_pages(vmo, from, last);
+			*first = last + 1;
 			return 0;
 		}
 		last = from - 1;
@@ -149,7 +170,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 
 	if (err || !cut->length)
 		return err;
-	if (cut->relatives)
+	if (cut->relatives || vmo_is_contiguous(vmo))
 		return -EOPNOTSUPP;
 	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
 		return -EINVAL;
@@ -481,11 +502,14 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
  * @size: new stream size in bytes, within the VMO's size
  *
  * Context: may sleep; the caller holds the lock of vmo_stream_inode().
- * Return: 0, -ERANGE, -EPERM, -EBUSY (not CACHED), -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -EOPNOTSUPP (contiguous), -ERANGE, -EPERM, -EBUSY (not CACHED),
+ * -ENOMEM, -EINTR, -EIO.
  */
 int cow_set_stream_size(struct cowvmo *vmo, u64 size)
 {
 	const struct cow_cut cut = { .offset = size, .view = vmo };
 
+	if (vmo_is_contiguous(vmo))
+		return -EOPNOTSUPP;
 	return run_cut(vmo->store, &cut, set_stream_size_locked);
 }

@@ -95,23 +95,37 @@ static long ioctl_query(struct file *file, union cowvmo_args *args)
 	return 0;
 }
 
+static bool create_flags_are_valid(const struct cowvmo_create *create)
+{
+	const u32 known = COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_CONTIGUOUS;
+	unsigned int align = create->align_log2;
+
+	if (create->flags & ~known || create->reserved)
+		return false;
+	if (!(create->flags & COWVMO_CREATE_CONTIGUOUS))
+		return !align;
+	return create->flags != known &&
+	       (!align || (align >= PAGE_SHIFT && align < 64));
+}
+
 static long ioctl_create(struct file *file, union cowvmo_args *args)
 {
 	const struct cowvmo_create *create = &args->create;
 	int fd;
 
-	if (create->flags & ~COWVMO_CREATE_RESIZABLE)
+	if (!create_flags_are_valid(create))
 		return -EINVAL;
 	if (!name_is_valid(create->name))
 		return -EINVAL;
 	if (create->vmo_size > COWVMO_MAX_SIZE)
 		return -ERANGE;
+	if ((create->flags & COWVMO_CREATE_CONTIGUOUS) && !create->vmo_size)
+		return -EINVAL;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cowvmo_create(create->vmo_size, create->flags,
-					  create->name), fd);
+	return install_file(cowvmo_create(create), fd);
 }
 
 static bool child_flags_are_valid(const struct cowvmo_create_child *args)
@@ -157,7 +171,7 @@ static int check_reference(const struct cowvmo *parent,
 		return -EPERM;
 	if (args->offset || args->length)
 		return -EINVAL;
-	if (vmo_is_slice(parent))
+	if (vmo_is_slice(parent) || vmo_is_contiguous(parent))
 		return -EOPNOTSUPP;
 	return cowvmo_check_policy(parent->store, args->type);
 }
@@ -169,7 +183,7 @@ static int check_snapshot(const struct cowvmo *parent,
 		   (args->offset >> PAGE_SHIFT);
 	int err;
 
-	if (!PAGE_ALIGNED(args->offset))
+	if (vmo_is_contiguous(parent) || !PAGE_ALIGNED(args->offset))
 		return -EINVAL;
 	if (args->length > COWVMO_MAX_SIZE)
 		return -ERANGE;

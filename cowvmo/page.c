@@ -6,10 +6,14 @@
  * Every page is charged to the memory cgroup of whoever causes it to exist,
  * is never movable and never from CMA: others may hold it for long.
  */
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 
 #include "compat.h"
 #include "cowvmo.h"
@@ -116,6 +120,48 @@ void ptree_page_free(struct page *page, u32 flags)
 		cowvmo_page_leave(page);
 	else
 		cowvmo_page_free(page);
+}
+
+/**
+ * cowvmo_charge_locked() - count memory towards RLIMIT_MEMLOCK
+ * @pages: how much
+ * @user: receives whose locked memory counts it, or NULL if nobody's does
+ *
+ * Return: 0, or -ENOMEM when the user would be above the limit.
+ */
+int cowvmo_charge_locked(u64 pages, struct user_struct **user)
+{
+	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct user_struct *owner;
+	long now;
+
+	*user = NULL;
+	if (capable(CAP_IPC_LOCK))
+		return 0;
+	owner = get_uid(current_user());
+	now = atomic_long_read(&owner->locked_vm);
+	do {
+		if (now + pages > limit) {
+			free_uid(owner);
+			return -ENOMEM;
+		}
+	} while (!atomic_long_try_cmpxchg(&owner->locked_vm, &now,
+					  now + pages));
+	*user = owner;
+	return 0;
+}
+
+/**
+ * cowvmo_uncharge_locked() - undo cowvmo_charge_locked()
+ * @pages: how much it was
+ * @user: what it gave; may be NULL
+ */
+void cowvmo_uncharge_locked(u64 pages, struct user_struct *user)
+{
+	if (!user)
+		return;
+	atomic_long_sub(pages, &user->locked_vm);
+	free_uid(user);
 }
 
 /*

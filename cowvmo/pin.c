@@ -20,13 +20,10 @@
  * Locking: the trees are under the store's lock, looked at with it held for
  * reading, changed with it held for writing.
  */
-#include <linux/capability.h>
-#include <linux/cred.h>
 #include <linux/interval_tree_generic.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -225,10 +222,7 @@ static void pin_free(struct cow_pin *pin)
 		pin_tree_remove(pin, &store->pins);
 		up_write(&store->lock);
 	}
-	if (pin->user) {
-		atomic_long_sub(cow_pin_nr_pages(pin), &pin->user->locked_vm);
-		free_uid(pin->user);
-	}
+	cowvmo_uncharge_locked(cow_pin_nr_pages(pin), pin->user);
 	kfree(pin);
 	cowvmo_put_user(vmo);
 	iput(&vmo->inode);
@@ -255,29 +249,6 @@ void cow_pin_put(struct cow_pin *pin)
 {
 	if (refcount_dec_and_test(&pin->refs))
 		pin_free(pin);
-}
-
-/* Counts it towards RLIMIT_MEMLOCK, as other pins of memory are. */
-static int charge_pin(struct cow_pin *pin)
-{
-	u64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	u64 pages = cow_pin_nr_pages(pin);
-	struct user_struct *user;
-	long now;
-
-	if (capable(CAP_IPC_LOCK))
-		return 0;
-	user = get_uid(current_user());
-	now = atomic_long_read(&user->locked_vm);
-	do {
-		if (now + pages > limit) {
-			free_uid(user);
-			return -ENOMEM;
-		}
-	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &now,
-					  now + pages));
-	pin->user = user;
-	return 0;
 }
 
 /* The pages up to @last, which follow on those it has, are pinned now. */
@@ -364,7 +335,7 @@ int cow_pin_take(struct cow_pin *pin, bool charge)
 	int err = check_whole_pin(pin);
 
 	if (!err && charge)
-		err = charge_pin(pin);
+		err = cowvmo_charge_locked(cow_pin_nr_pages(pin), &pin->user);
 	return err ?: take_pages(pin);
 }
 

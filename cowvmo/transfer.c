@@ -79,6 +79,8 @@ static int check_transfer(const struct transfer *transfer)
 		return 0;
 	if (from->sealed || to->sealed)
 		return -EPERM;
+	if (vmo_is_contiguous(from) || vmo_is_contiguous(to))
+		return -EOPNOTSUPP;
 	if (!vmo_is_cached(from) || !vmo_is_cached(to))
 		return -EBUSY;
 	return has_pins(from, transfer->src, transfer->left) ||
@@ -171,8 +173,8 @@ static int transfer_all(struct transfer *transfer)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL: the ranges overlap; -ERANGE: one is not within its VMO;
- * -EPERM: one is sealed; -EBUSY: a page is pinned, or one is not CACHED;
- * -ENOMEM, -EINTR, -EIO.
+ * -EPERM: one is sealed; -EOPNOTSUPP: one is contiguous; -EBUSY: a page is
+ * pinned, or one is not CACHED; -ENOMEM, -EINTR, -EIO.
  */
 int cow_transfer(struct cowvmo *to, u64 dst, struct cowvmo *from, u64 src,
 		 u64 nr, u64 *done)

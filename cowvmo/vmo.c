@@ -24,52 +24,63 @@ static struct file *vmo_publish(struct cowvmo *vmo, bool writable)
 	return file;
 }
 
+/* The stream of what is contiguous has the size that the VMO has. */
 static void vmo_set_geometry(struct cowvmo *vmo, u64 size)
 {
 	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
-	i_size_write(&vmo->inode, size);
+	i_size_write(&vmo->inode,
+		     vmo_is_contiguous(vmo) ? vmo_size(vmo) : size);
 }
 
-static struct file *vmo_create_mounted(u64 size, u32 flags, const char *name)
+static void vmo_set_flags(struct cowvmo *vmo, u32 flags)
+{
+	if (flags & COWVMO_CREATE_RESIZABLE)
+		vmo->flags |= COWVMO_INFO_RESIZABLE;
+	if (flags & COWVMO_CREATE_CONTIGUOUS)
+		vmo->flags |= COWVMO_INFO_CONTIGUOUS;
+	vmo->may_resize = flags & COWVMO_CREATE_RESIZABLE;
+}
+
+static struct file *vmo_create_mounted(const struct cowvmo_create *args)
 {
 	struct cowvmo *vmo;
-	int err;
+	int err = 0;
 
 	vmo = cowvmo_alloc();
 	if (IS_ERR(vmo))
 		return ERR_CAST(vmo);
-	vmo_set_geometry(vmo, size);
-	if (flags & COWVMO_CREATE_RESIZABLE)
-		vmo->flags |= COWVMO_INFO_RESIZABLE;
-	vmo->may_resize = flags & COWVMO_CREATE_RESIZABLE;
-	strscpy(vmo->name, name, sizeof(vmo->name));
+	vmo_set_flags(vmo, args->flags);
+	vmo_set_geometry(vmo, args->vmo_size);
+	strscpy(vmo->name, args->name, sizeof(vmo->name));
 
-	err = cowvmo_family_create(vmo);
+	if (vmo_is_contiguous(vmo))
+		err = cow_contig_create(vmo, args->align_log2);
+	if (!err)
+		err = cowvmo_family_create(vmo);
 	if (err) {
 		iput(&vmo->inode);
 		return ERR_PTR(err);
 	}
-	trace_cowvmo_create(vmo->id, size, flags);
+	trace_cowvmo_create(vmo->id, args->vmo_size, args->flags);
 	return vmo_publish(vmo, true);
 }
 
 /**
- * cowvmo_create() - an anonymous VMO that reads zero
- * @size: in bytes, at most COWVMO_MAX_SIZE
- * @flags: COWVMO_CREATE_RESIZABLE or 0
- * @name: at most COWVMO_NAME_LEN - 1 characters
+ * cowvmo_create() - a VMO that reads zero, and has no parent
+ * @args: validated
  *
  * Context: may sleep.
- * Return: its first file, or an ERR_PTR: -ENOMEM, -ENFILE.
+ * Return: its first file, or an ERR_PTR: -ENOMEM, -ENFILE; of a contiguous one
+ * also -EINTR.
  */
-struct file *cowvmo_create(u64 size, u32 flags, const char *name)
+struct file *cowvmo_create(const struct cowvmo_create *args)
 {
 	struct file *file;
 	int err = cowvmo_fs_get();
 
 	if (err)
 		return ERR_PTR(err);
-	file = vmo_create_mounted(size, flags, name);
+	file = vmo_create_mounted(args);
 	cowvmo_fs_put();
 	return file;
 }
@@ -102,7 +113,8 @@ static struct file *begin_slice(struct cowvmo *child, struct cowvmo *parent,
 {
 	struct file *file;
 
-	child->flags = COWVMO_INFO_SLICE;
+	child->flags = COWVMO_INFO_SLICE |
+		       (parent->flags & COWVMO_INFO_CONTIGUOUS);
 	child->view_first = parent->view_first + (args->offset >> PAGE_SHIFT);
 	vmo_set_geometry(child, args->length);
 	cowvmo_show(child, parent->store);

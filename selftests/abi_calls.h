@@ -200,10 +200,55 @@ FIXTURE_VARIANT_ADD(abi, query) {
 FIXTURE_VARIANT_ADD(abi, create) {
 	.cmd = COWVMO_IOC_CREATE,
 	.size = sizeof(struct cowvmo_create),
+	.least = offsetof(struct cowvmo_create, align_log2),
 	.on_device = true,
 	.fill = fill_create, .check = check_create,
-	.members = { { offsetof(struct cowvmo_create, flags), 4,
-		       COWVMO_CREATE_RESIZABLE } },
+	.members = {
+		{ offsetof(struct cowvmo_create, flags), 4,
+		  COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_CONTIGUOUS },
+		{ offsetof(struct cowvmo_create, align_log2), 4, 0 },
+		{ offsetof(struct cowvmo_create, reserved), 4, 0 },
+	},
+};
+
+static void fill_contiguous(void *arg)
+{
+	*(struct cowvmo_create *)arg = (struct cowvmo_create) {
+		.flags = COWVMO_CREATE_CONTIGUOUS,
+		.vmo_size = 3 * PG + 5,
+		.name = "made",
+		.align_log2 = 16,
+	};
+}
+
+static void check_contiguous(struct __test_metadata *_metadata, int vmo,
+			     int rc, const void *arg)
+{
+	struct cowvmo_get_info info;
+
+	(void)vmo;
+	(void)arg;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(0, vmo_info(rc, &info, 0));
+	EXPECT_EQ(4 * PG, info.out_vmo_size);
+	EXPECT_EQ(4 * PG, info.out_stream_size);
+	EXPECT_EQ(4 * PG, info.out_populated_bytes);
+	EXPECT_EQ(COWVMO_INFO_CONTIGUOUS, (int)info.out_flags);
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, create_contiguous) {
+	.cmd = COWVMO_IOC_CREATE,
+	.size = sizeof(struct cowvmo_create),
+	.least = offsetof(struct cowvmo_create, align_log2),
+	.on_device = true,
+	.fill = fill_contiguous, .check = check_contiguous,
+	.members = {
+		{ offsetof(struct cowvmo_create, flags), 4,
+		  COWVMO_CREATE_CONTIGUOUS },
+		{ offsetof(struct cowvmo_create, align_log2), 4, 63 },
+		{ offsetof(struct cowvmo_create, reserved), 4, 0 },
+	},
 };
 
 FIXTURE_VARIANT_ADD(abi, create_child) {

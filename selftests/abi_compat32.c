@@ -36,13 +36,14 @@ FIXTURE_TEARDOWN(compat)
 
 /* The table abi_names reads: each ioctl, and where it belongs */
 static const struct {
-	unsigned int cmd, size;
+	unsigned int cmd, size, least;
 	bool on_device, on_pin;
 } table[] = {
 	{ .cmd = COWVMO_IOC_QUERY, .on_device = true,
 	  .size = sizeof(struct cowvmo_query) },
 	{ .cmd = COWVMO_IOC_CREATE, .on_device = true,
-	  .size = sizeof(struct cowvmo_create) },
+	  .size = sizeof(struct cowvmo_create),
+	  .least = offsetof(struct cowvmo_create, align_log2) },
 	{ .cmd = COWVMO_IOC_CREATE_CHILD,
 	  .size = sizeof(struct cowvmo_create_child) },
 	{ .cmd = COWVMO_IOC_OP_RANGE,
@@ -85,7 +86,8 @@ TEST_F(compat, errors)
 		int right = table[i].on_device ? self->dev :
 			    table[i].on_pin ? pin : self->vmo;
 		int wrong = table[i].on_device ? self->vmo : self->dev;
-		__u32 arg[64] = { table[i].size - 1 };
+		__u32 least = table[i].least ?: table[i].size;
+		__u32 arg[64] = { least - 1 };
 
 		EXPECT_EQ(-EINVAL, call(right, table[i].cmd, arg));
 		arg[0] = table[i].size + 8;

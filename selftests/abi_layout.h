@@ -43,11 +43,13 @@ ABI_AT(cowvmo_query, out_abi_version, 8);
 ABI_AT(cowvmo_query, out_page_size, 12);
 ABI_AT(cowvmo_query, out_max_size, 16);
 
-ABI_SIZE(cowvmo_create, 48);
+ABI_SIZE(cowvmo_create, 56);
 ABI_AT(cowvmo_create, size, 0);
 ABI_AT(cowvmo_create, flags, 4);
 ABI_AT(cowvmo_create, vmo_size, 8);
 ABI_AT(cowvmo_create, name, 16);
+ABI_AT(cowvmo_create, align_log2, 48);
+ABI_AT(cowvmo_create, reserved, 52);
 
 ABI_SIZE(cowvmo_create_child, 32);
 ABI_AT(cowvmo_create_child, size, 0);
@@ -183,6 +185,7 @@ ABI_AT(cowvmo_pin_export, flags, 4);
 
 ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
 ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);
+ABI_ASSERT(COWVMO_CREATE_CONTIGUOUS == 4);
 ABI_ASSERT(COWVMO_CHILD_SNAPSHOT == 1);
 ABI_ASSERT(COWVMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE == 2);
 ABI_ASSERT(COWVMO_CHILD_SNAPSHOT_MODIFIED == 3);
@@ -199,6 +202,7 @@ ABI_ASSERT(COWVMO_INFO_READ_ONLY_FD == 8);
 ABI_ASSERT(COWVMO_INFO_SLICE == 16);
 ABI_ASSERT(COWVMO_INFO_REFERENCE == 32);
 ABI_ASSERT(COWVMO_INFO_SEALED == 64);
+ABI_ASSERT(COWVMO_INFO_CONTIGUOUS == 128);
 ABI_ASSERT(COWVMO_INFO_HIGH_PRIORITY == 256);
 ABI_ASSERT(COWVMO_CACHE_CACHED == 0);
 ABI_ASSERT(COWVMO_CACHE_UNCACHED == 1);

@@ -74,6 +74,7 @@ FIXTURE(abi) {
 FIXTURE_VARIANT(abi) {
 	unsigned long cmd;
 	unsigned int size;
+	unsigned int least;	/* sizeof the first version, if it has grown */
 	bool on_device;		/* on the device fd */
 	bool on_pin;		/* on a pin fd; else on a VMO fd */
 	bool outputs;		/* has out_ members */
@@ -181,14 +182,31 @@ TEST_F(abi, exact)
 
 TEST_F(abi, short_size)
 {
+	unsigned int least = variant->least ? variant->least : variant->size;
 	unsigned int size;
 
-	for (size = 0; size < variant->size; size++) {
+	for (size = 0; size < least; size++) {
 		prepare(variant, self->buf, size);
 		ASSERT_EQ(-EINVAL, call(self->target, variant->cmd, self->buf))
 			TH_LOG("size %u", size);
 	}
 	expect_unchanged(_metadata, &self->before, self->vmo);
+}
+
+/* What programs have that were compiled with the first version */
+TEST_F(abi, first_version)
+{
+	unsigned char whole[256];
+	int rc;
+
+	if (!variant->least)
+		return;
+	prepare(variant, whole, variant->least);
+	/* All that follows would be an error. */
+	memset(whole + variant->least, CANARY,
+	       variant->size - variant->least);
+	rc = call(self->target, variant->cmd, whole);
+	variant->check(_metadata, self->vmo, rc, whole);
 }
 
 /* A longer struct whose surplus is zero, at all lengths that matter */

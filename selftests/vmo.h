@@ -83,6 +83,26 @@ static inline int vmo_new(__u64 size, __u32 flags)
 	return fd;
 }
 
+/* Pages side by side, the first at a multiple of 2^@align_log2, 0: anywhere */
+static inline int vmo_contiguous(__u64 size, __u32 align_log2)
+{
+	struct cowvmo_create arg = {
+		.size = sizeof(arg),
+		.flags = COWVMO_CREATE_CONTIGUOUS,
+		.vmo_size = size,
+		.name = "contiguous",
+		.align_log2 = align_log2,
+	};
+	int dev = vmo_device();
+	int fd;
+
+	if (dev < 0)
+		return dev;
+	fd = vmo_ret(ioctl(dev, COWVMO_IOC_CREATE, &arg));
+	close(dev);
+	return fd;
+}
+
 static inline int vmo_child_of(int fd, __u32 type, __u32 flags, __u64 offset,
 			       __u64 length)
 {

@@ -86,31 +86,56 @@ struct cowvmo_query {
  * @COWVMO_CREATE_NO_WRITE: children only: the new fd is read-only, for ever:
  *	no write, no writable mapping, no operation that changes content.
  *	Together with RESIZABLE: EINVAL
+ * @COWVMO_CREATE_CONTIGUOUS: COWVMO_IOC_CREATE only: pages that follow each
+ *	other in physical memory. Together with RESIZABLE: EINVAL
  */
 enum cowvmo_create_flags {
-	COWVMO_CREATE_RESIZABLE	= 1 << 0,
-	COWVMO_CREATE_NO_WRITE	= 1 << 1,
+	COWVMO_CREATE_RESIZABLE		= 1 << 0,
+	COWVMO_CREATE_NO_WRITE		= 1 << 1,
+	COWVMO_CREATE_CONTIGUOUS	= 1 << 2,
 };
 
 /**
  * struct cowvmo_create - ioctl(COWVMO_IOC_CREATE), on the device fd
  * @size: sizeof(struct cowvmo_create)
- * @flags: COWVMO_CREATE_RESIZABLE or 0; anything else is EINVAL
+ * @flags: COWVMO_CREATE_RESIZABLE, COWVMO_CREATE_CONTIGUOUS or 0; anything
+ *	else is EINVAL
  * @vmo_size: size in bytes, 0 to 2^63 - P; larger is ERANGE. Rounded up to
- *	whole pages; the exact value becomes the stream size (st_size)
+ *	whole pages; the exact value becomes the stream size (st_size). 0 with
+ *	CONTIGUOUS is EINVAL
  * @name: NUL-terminated name for people to read, shown in /proc and debugfs;
  *	no terminating NUL within COWVMO_NAME_LEN is EINVAL
+ * @align_log2: with CONTIGUOUS: the physical address is a multiple of 2 to the
+ *	power of this. 0: of P. Less than that, or more than 63, is EINVAL, as is
+ *	anything but 0 without CONTIGUOUS
+ * @reserved: must be 0
  *
  * Makes an anonymous VMO that reads zero everywhere and holds no memory.
  * Returns a new close-on-exec fd, open for reading and writing.
  *
- * Also fails with EMFILE or ENFILE. Behaviour of Zircon's zx_vmo_create().
+ * A CONTIGUOUS one has all of its memory from the start, in one piece, and
+ * keeps these very pages: what frees memory elsewhere clears it here. Its
+ * stream size is its size, for ever. It can have slices, which are contiguous
+ * too. EINVAL of it: snapshots. EOPNOTSUPP: references, COWVMO_OP_DECOMMIT,
+ * COWVMO_IOC_SET_STREAM_SIZE, COWVMO_IOC_TRANSFER from or to it.
+ *
+ * Memory in one piece that the page allocator does not have is made by moving
+ * away what is there. The memory cgroup does not count it: it counts towards
+ * RLIMIT_MEMLOCK of the user, unless the caller has CAP_IPC_LOCK. ENOMEM when
+ * none can be had, or no place has that alignment; EINTR when the caller is
+ * killed.
+ *
+ * The order of checks: @flags, @align_log2, @reserved and @name (EINVAL),
+ * ERANGE, @vmo_size (EINVAL). Also fails with EMFILE or ENFILE. Behaviour of
+ * Zircon's zx_vmo_create() and zx_vmo_create_contiguous().
  */
 struct cowvmo_create {
 	__u32 size;
 	__u32 flags;
 	__aligned_u64 vmo_size;
 	char name[COWVMO_NAME_LEN];
+	__u32 align_log2;
+	__u32 reserved;
 };
 
 /**
@@ -128,7 +153,9 @@ struct cowvmo_create {
  * @COWVMO_CHILD_REFERENCE: the whole parent under another identity: the same
  *	pages, size and stream size, another name. EOPNOTSUPP of a slice
  *
- * Snapshots of a slice are EOPNOTSUPP: it has no content of its own.
+ * Snapshots of a slice are EOPNOTSUPP: it has no content of its own. Of what is
+ * contiguous there are only slices: snapshots are EINVAL, a reference is
+ * EOPNOTSUPP.
  */
 enum cowvmo_child_type {
 	COWVMO_CHILD_SNAPSHOT			= 1,
@@ -278,6 +305,7 @@ enum cowvmo_info_want {
  * @COWVMO_INFO_SLICE: a slice
  * @COWVMO_INFO_REFERENCE: a reference
  * @COWVMO_INFO_SEALED: its content never changes again
+ * @COWVMO_INFO_CONTIGUOUS: made CONTIGUOUS, or a slice of such a VMO
  * @COWVMO_INFO_HIGH_PRIORITY: its memory is left alone by reclaim
  */
 enum cowvmo_info_flags {
@@ -288,6 +316,7 @@ enum cowvmo_info_flags {
 	COWVMO_INFO_SLICE		= 1 << 4,
 	COWVMO_INFO_REFERENCE		= 1 << 5,
 	COWVMO_INFO_SEALED		= 1 << 6,
+	COWVMO_INFO_CONTIGUOUS		= 1 << 7,
 	COWVMO_INFO_HIGH_PRIORITY	= 1 << 8,
 };
 
