@@ -20,6 +20,9 @@ static struct file *vmo_publish(struct cowvmo *vmo, bool writable)
 {
 	struct file *file = cowvmo_open_file(vmo, writable, NULL);
 
+	/* It may be in a family already, and have content. */
+	if (IS_ERR(file) && vmo->family)
+		cowvmo_family_leave(vmo);
 	iput(&vmo->inode);
 	return file;
 }
