@@ -28,6 +28,7 @@
 #define UNMAPPED	0x4000	/* no mapping */
 #define UNCACHED	0x8000	/* of that cache policy, at last */
 #define SEALED		0x10000	/* and no longer mapped, at last */
+#define CONTIGUOUS	0x20000	/* with all of its pages, side by side */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -124,8 +125,12 @@ static inline int set_up(struct scene *s, unsigned int flags)
 		.pins = { -1, -1, -1, -1 },
 	};
 	s->dev = vmo_device();
-	s->vmo = vmo_create(s->dev, size, fixed ? 0 : COWVMO_CREATE_RESIZABLE,
-			    "sweep");
+	if (flags & CONTIGUOUS)
+		s->vmo = vmo_contiguous(size, 0);
+	else
+		s->vmo = vmo_create(s->dev, size,
+				    fixed ? 0 : COWVMO_CREATE_RESIZABLE,
+				    "sweep");
 	if (s->vmo < 0)
 		return s->vmo;
 	rc = fill(s, flags);
