@@ -20,6 +20,9 @@
  * made, and not seen yet, has another page protection than the VMO's: faults
  * compare the two (cowvmo_cache_agrees()).
  *
+ * What is borrowed is replaced before. What has been decommitted of a contiguous
+ * VMO could not be changed: then the policy cannot.
+ *
  * Locking: the policy is under vmo->lock. Who changes it holds the inode's
  * lock from start to end, and family->lock at the start, so that no child can
  * come into being.
@@ -221,6 +224,9 @@ static bool is_used(struct cowvmo *vmo)
 {
 	lockdep_assert_held(&vmo->family->lock);
 	lockdep_assert_held_write(&vmo->lock);
+	if (vmo_is_contiguous(vmo) &&
+	    ptree_populated(&vmo->tree) != vmo->nr_pages)
+		return true;
 	return vmo->policy_changes || vmo->nr_children ||
 	       vmo->family->nr_members > 1 || cowvmo_is_mapped(vmo) ||
 	       cow_is_pinned(vmo, 0, U64_MAX);
@@ -358,8 +364,10 @@ static int walk_batches(struct cowvmo *vmo, batch_fn fn, bool killable)
 /* All pages get the VMO's policy, or again @old, which they had. */
 static int change_pages(struct cowvmo *vmo, u32 old)
 {
-	int err = walk_batches(vmo, check_batch, true);
+	int err = cow_loan_settle_all(vmo);
 
+	if (!err)
+		err = walk_batches(vmo, check_batch, true);
 	if (!err)
 		err = walk_batches(vmo, change_batch, true);
 	if (!err)

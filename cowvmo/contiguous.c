@@ -313,6 +313,7 @@ void cow_contig_end(struct cowvmo *vmo)
 	if (!contig)
 		return;
 	vmo->contig = NULL;
+	cow_loan_end(contig);
 	cowvmo_uncharge_locked(contig->nr_pages, contig->user);
 	kfree(contig);
 }

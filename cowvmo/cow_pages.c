@@ -130,13 +130,28 @@ bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
 	return done;
 }
 
+/* A page for an index, borrowed or the VMO's own. */
+static struct page *new_page(struct cowvmo *vmo, u64 index, bool zeroed,
+			     struct cow_reserve *reserve)
+{
+	struct page *page = NULL;
+
+	if (!reserve->keep)
+		page = cow_loan_borrow(vmo, index);
+	if (!page)
+		return cow_reserve_page(reserve, vmo->cache_policy,
+					zeroed ? __GFP_ZERO : 0);
+	if (zeroed)
+		clear_highpage(page);
+	return page;
+}
+
 /* A descriptor with a page that has the content of @old, or zeros. */
 static struct ptree_desc *new_content(struct cowvmo *vmo, u64 index,
 				      struct page *old,
 				      struct cow_reserve *reserve)
 {
-	struct page *page = cow_reserve_page(reserve, vmo->cache_policy,
-					     old ? 0 : __GFP_ZERO);
+	struct page *page = new_page(vmo, index, !old, reserve);
 	struct ptree_desc *desc;
 
 	if (!page)
@@ -180,13 +195,46 @@ int cow_copy_content(struct cowvmo *vmo, struct ptree_desc *desc, u64 index,
 	return err;
 }
 
+/* The caller is to drop its locks, and fill its reserve, which settles it. */
+static int settle_first(struct cowvmo *vmo, u64 pgoff,
+			struct cow_reserve *reserve)
+{
+	reserve->settle = vmo;
+	reserve->settle_page = pgoff;
+	return -ENOMEM;
+}
+
+/* Puts the page back that was decommitted of a contiguous VMO. */
+static int fill_decommitted(struct cowvmo *vmo, u64 pgoff,
+			    struct ptree_cursor *cursor,
+			    struct cow_write *write,
+			    struct cow_reserve *reserve)
+{
+	struct ptree_desc *new;
+
+	new = ptree_desc_alloc(&reserve->stash, cursor->index, NULL);
+	if (!new)
+		return -ENOMEM;
+	new->page = cow_loan_take_home(vmo, pgoff);
+	if (!new->page) {
+		ptree_desc_put(new);
+		return settle_first(vmo, pgoff, reserve);
+	}
+	clear_highpage(new->page);
+	ptree_cursor_store(cursor, new);
+	write->page = new->page;
+	write->unmapped = true;
+	return 0;
+}
+
 /* Puts a page of zeros where there is none. */
 static int fill_hole(struct cowvmo *vmo, u64 pgoff,
 		     struct ptree_cursor *cursor, struct cow_write *write,
 		     struct cow_reserve *reserve)
 {
-	struct ptree_desc *new = new_content(vmo, cursor->index, NULL, reserve);
+	struct ptree_desc *new;
 
+	new = new_content(vmo, cursor->index, NULL, reserve);
 	if (!new)
 		return -ENOMEM;
 	ptree_cursor_store(cursor, new);
@@ -257,6 +305,8 @@ static int replace_page(struct cowvmo *vmo, u64 pgoff,
 {
 	if (ptree_cursor_desc(cursor))
 		return copy_page_of(vmo, pgoff, cursor, write, reserve);
+	if (vmo_is_contiguous(vmo))
+		return fill_decommitted(vmo, pgoff, cursor, write, reserve);
 	return fill_hole(vmo, pgoff, cursor, write, reserve);
 }
 
@@ -273,6 +323,8 @@ static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
 		write->page = ptree_cursor_desc(cursor)->page;
 	else
 		err = replace_page(vmo, pgoff, cursor, write, reserve);
+	if (!err && reserve->keep && cow_page_is_borrowed(write->page))
+		err = settle_first(vmo, pgoff, reserve);
 	if (!err && write->mark)
 		ptree_cursor_mark(cursor);
 	return err;
@@ -315,7 +367,8 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
  * @last: the last page; within the size
  * @reserve: memory for when none can be had without waiting
  *
- * They are marked, as pages with a writable PTE are.
+ * They are marked, as pages with a writable PTE are. If the reserve says so,
+ * none of them is borrowed.
  *
  * Context: the caller holds vmo->lock for writing.
  * Return: as cow_write_page().
@@ -452,7 +505,8 @@ static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp)
  * @done: bytes of the range that are done, also after an error
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO; -EBUSY: a page was lent, and is
+ * held by somebody.
  */
 int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 {
@@ -482,7 +536,7 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
  * For a VMO where nothing else can stand in for what is absent.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM, -EINTR, -EIO. By the time that the caller has taken the
+ * Return: 0; -ENOMEM, -EINTR, -EIO, -EBUSY. By the time that the caller has taken the
  * lock the page may be absent again.
  */
 int cow_supply_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)

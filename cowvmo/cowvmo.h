@@ -27,6 +27,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
@@ -90,11 +91,13 @@ struct cowvmo_family {
  * @pages: the first page; page n of the VMO is the n-th from there
  * @nr_pages: how many
  * @user: whose locked memory counts it, or NULL
+ * @loans: what has become of each page that was decommitted, or NULL
  */
 struct cow_contig {
 	struct page *pages;
 	u64 nr_pages;
 	struct user_struct *user;
+	struct cow_loan *loans;
 };
 
 /**
@@ -256,7 +259,7 @@ static inline bool vmo_is_cached(const struct cowvmo *store)
 /* Must what is absent of a store be made present before it is read? */
 static inline bool vmo_fills_holes(const struct cowvmo *store)
 {
-	return !vmo_is_cached(store);
+	return !vmo_is_cached(store) || vmo_is_contiguous(store);
 }
 
 /* The bits of a page protection that tell the cache policy. */
@@ -292,6 +295,9 @@ static inline bool cowvmo_cache_agrees(const struct cowvmo *store,
  *	zeroed
  * @wanted_policy: what it is to be when filled again
  * @batch: how many pages to have, where making them is dear
+ * @keep: no page may be one that is borrowed
+ * @settle: NULL, or a VMO for which a loan must be ended first
+ * @settle_page: its page that the loan is about
  */
 struct cow_reserve {
 	struct ptree_stash stash;
@@ -301,6 +307,9 @@ struct cow_reserve {
 	u32 policy;
 	u32 wanted_policy;
 	unsigned long batch;
+	bool keep;
+	struct cowvmo *settle;
+	u64 settle_page;
 };
 
 /**
@@ -388,6 +397,12 @@ static inline bool cowvmo_page_is_held(struct page *page,
 		return false;
 	smp_rmb();	/* references first, mappings second */
 	return refs != 2 || cowvmo_page_mapcount(page) != 1;
+}
+
+/* Is a page of a VMO another VMO's, lent to it? See loan.c. */
+static inline bool cow_page_is_borrowed(struct page *page)
+{
+	return page_private(page);
 }
 
 /**
@@ -482,6 +497,20 @@ struct file *cowvmo_file_of_fd(int fd);
 /* contiguous.c */
 int cow_contig_create(struct cowvmo *vmo, unsigned int align_log2);
 void cow_contig_end(struct cowvmo *vmo);
+
+/* loan.c */
+int cow_loan_prepare(struct cowvmo *vmo);
+bool cow_loan_is_on(void);
+int cow_loan_lend(struct cowvmo *vmo, u64 first, u64 last);
+struct page *cow_loan_take_home(struct cowvmo *vmo, u64 pgoff);
+void cow_loan_end(struct cow_contig *contig);
+struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index);
+bool cow_loan_return(struct page *page);
+int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);
+int cow_loan_settle_all(struct cowvmo *vmo);
+const char *cow_loan_validate(const struct cowvmo *vmo, struct page *page,
+			      u64 index);
+void cow_loan_stats(unsigned long *decommitted, unsigned long *lent);
 
 /* cow_pages.c */
 struct page *cow_hold_page(const struct ptree_desc *desc);

@@ -170,7 +170,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 
 	if (err || !cut->length)
 		return err;
-	if (cut->relatives || vmo_is_contiguous(vmo))
+	if (cut->relatives || (vmo_is_contiguous(vmo) && !cow_loan_is_on()))
 		return -EOPNOTSUPP;
 	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
 		return -EINVAL;
@@ -178,11 +178,15 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 	last = first + (cut->length >> PAGE_SHIFT) - 1;
 	if (cow_is_pinned(vmo, first, last))
 		return -EBUSY;
-	return erase_locked(vmo, first, last, false, reserve, dead);
+	if (!vmo_is_contiguous(vmo))
+		return erase_locked(vmo, first, last, false, reserve, dead);
+	if (!vmo_is_cached(vmo))
+		return -EBUSY;
+	return cow_loan_lend(vmo, first, last);
 }
 
 /**
- * cow_decommit() - free the memory of a range
+ * cow_decommit() - free the memory of a range, or lend it to others
  * @vmo: the VMO
  * @offset: first byte
  * @length: number of bytes
@@ -198,8 +202,14 @@ int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives)
 		.length = length,
 		.relatives = relatives,
 	};
+	int err;
 
-	return run_cut(vmo, &cut, decommit_locked);
+	err = run_cut(vmo, &cut, decommit_locked);
+	if (err != -EAGAIN)
+		return err;
+	/* All is well, but there is no room to note the loans in. */
+	err = cow_loan_prepare(vmo);
+	return err ?: run_cut(vmo, &cut, decommit_locked);
 }
 
 static bool reads_zero(struct page *page, unsigned int from, unsigned int to)

@@ -27,11 +27,16 @@ static atomic64_t debug_tree_id;
 
 static int stats_show(struct seq_file *m, void *unused)
 {
+	unsigned long decommitted, lent;
+
+	cow_loan_stats(&decommitted, &lent);
 	seq_printf(m, "vmos %ld\n", atomic_long_read(&cowvmo_nr_vmos));
 	seq_printf(m, "pages %ld\n", atomic_long_read(&cowvmo_nr_pages));
 	seq_printf(m, "nodes %ld\n", atomic_long_read(&ptree_nr_nodes));
 	seq_printf(m, "descs %ld\n", atomic_long_read(&ptree_nr_descs));
 	seq_printf(m, "pins %ld\n", atomic_long_read(&cowvmo_nr_pins));
+	seq_printf(m, "decommitted %lu\n", decommitted);
+	seq_printf(m, "lent %lu\n", lent);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -246,8 +251,12 @@ static void count_desc(struct ptree_desc *desc, u64 index, void *data)
 	struct census *census = data;
 	struct cowvmo *vmo = census->vmo;
 	u32 policy = desc->flags & COW_DESC_POLICY;
+	const char *why;
 
 	census_count(census, desc);
+	why = cow_loan_validate(vmo, desc->page, index);
+	if (why)
+		census_fail(census, why);
 	if (index < vmo->base || index - vmo->base >= vmo->nr_pages)
 		census_fail(census, "page outside of the size");
 	if (policy != vmo->cache_policy && !vmo->policy_changes)

@@ -178,6 +178,7 @@ static vm_fault_t fault_error(int err)
 		return VM_FAULT_HWPOISON;
 	case -ERANGE:
 	case -EPERM:
+	case -EBUSY:
 		return VM_FAULT_SIGBUS;
 	default:
 		return VM_FAULT_OOM;

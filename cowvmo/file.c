@@ -38,8 +38,8 @@ static size_t copy_out(struct page *page, unsigned int from, size_t bytes,
 }
 
 /*
- * Copies what is in one page; returns bytes copied, 0 at the end of file, or
- * -EBUSY.
+ * Copies what is in one page; returns bytes copied, 0 at the end of file,
+ * -EBUSY, or -EAGAIN: the page must be made present first.
  */
 static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 				 struct iov_iter *to, size_t *wanted)
@@ -61,6 +61,8 @@ static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 	*wanted = min3((size_t)(PAGE_SIZE - from), iov_iter_count(to),
 		       (size_t)left);
 	desc = ptree_lookup(&store->tree, store->base + pgoff);
+	if (!desc && vmo_fills_holes(store))
+		return -EAGAIN;
 	page = desc ? cow_hold_page(desc) : NULL;
 	pagefault_disable();
 	copied = page ? copy_out(page, from, *wanted, to) :
@@ -78,6 +80,24 @@ static bool can_go_on(struct iov_iter *to, size_t bytes)
 	       fault_in_iov_iter_writeable(to, bytes) != bytes;
 }
 
+static ssize_t read_chunk(struct cowvmo *vmo, loff_t pos, struct iov_iter *to,
+			  size_t *wanted)
+{
+	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
+	ssize_t copied;
+	int err = 0;
+
+	while (!err) {
+		down_read(&vmo->store->lock);
+		copied = read_chunk_locked(vmo, pos, to, wanted);
+		up_read(&vmo->store->lock);
+		if (copied != -EAGAIN)
+			return copied;
+		err = cow_supply_page(vmo->store, pgoff, COWVMO_GFP_CALL);
+	}
+	return err;
+}
+
 static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct cowvmo *vmo = file_to_vmo(iocb->ki_filp);
@@ -86,12 +106,10 @@ static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	int err = 0;
 
 	while (iov_iter_count(to)) {
-		down_read(&vmo->store->lock);
-		copied = read_chunk_locked(vmo, iocb->ki_pos, to, &wanted);
-		up_read(&vmo->store->lock);
+		copied = read_chunk(vmo, iocb->ki_pos, to, &wanted);
 		if (copied < 0)
 			err = copied;
-		if (!wanted)
+		if (copied < 0 || !wanted)
 			break;
 		iocb->ki_pos += copied;
 		done += copied;

@@ -110,6 +110,8 @@ struct page *cowvmo_page_alloc(gfp_t gfp)
  */
 void cowvmo_page_free(struct page *page)
 {
+	if (cow_loan_return(page))
+		return;
 	atomic_long_dec(&cowvmo_nr_pages);
 	put_page(page);
 }
@@ -299,18 +301,34 @@ static int reserve_fill_uncached(struct cow_reserve *reserve)
 	return reserve_set_policy(reserve);
 }
 
+static int reserve_settle(struct cow_reserve *reserve)
+{
+	struct cowvmo *vmo = reserve->settle;
+
+	reserve->settle = NULL;
+	if (!vmo)
+		return 0;
+	return cow_loan_settle(vmo, reserve->settle_page, reserve->gfp);
+}
+
 /**
  * cow_reserve_fill() - enough to write one page and to cut out one range
  * @reserve: the reserve
  *
+ * If what was missing is a page that is lent, or has been borrowed, ends that
+ * loan.
+ *
  * Context: may sleep; no VMO's lock is held.
- * Return: 0, -ENOMEM, or -EINTR when the task is being killed.
+ * Return: 0, -ENOMEM, or -EINTR when the task is being killed; of a loan also
+ * -EBUSY: somebody holds the page; -EIO.
  */
 int cow_reserve_fill(struct cow_reserve *reserve)
 {
-	int err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
-				   reserve->gfp);
+	int err = reserve_settle(reserve);
 
+	if (!err)
+		err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
+				       reserve->gfp);
 	if (err)
 		return err;
 	if (reserve->policy != reserve->wanted_policy) {

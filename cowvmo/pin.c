@@ -290,6 +290,7 @@ static int take_pages(struct cow_pin *pin)
 	int err = 0;
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	reserve.keep = true;
 	while (!err && next < pin->end) {
 		err = pin_batch(pin, &next, &reserve);
 		if (err == -ENOMEM)
@@ -327,8 +328,9 @@ struct cow_pin *cow_pin_new(struct cowvmo *vmo, u64 offset, u64 length,
  * @charge: it is made for the calling user, whose locked memory counts it
  *
  * Context: may sleep; takes the store's lock.
- * Return: 0, -ERANGE, -EPERM, -EOVERFLOW, -ENOMEM, -EINTR, -EIO. After an
- * error the caller puts the pin, and with that nothing is pinned.
+ * Return: 0, -ERANGE, -EPERM, -EOVERFLOW, -ENOMEM, -EINTR, -EIO; -EBUSY: a
+ * page was lent, and is held by somebody. After an error the caller puts the
+ * pin, and with that nothing is pinned.
  */
 int cow_pin_take(struct cow_pin *pin, bool charge)
 {

@@ -182,11 +182,28 @@ static int reflink_copy(const struct reflink *link, u64 *done)
 	return err;
 }
 
+/*
+ * What is written to a contiguous VMO must be there, and cannot come while we
+ * hold a page of somebody who may have borrowed it.
+ */
+static int reflink_prepare(const struct reflink *link)
+{
+	u64 done;
+
+	if (!vmo_is_contiguous(link->to))
+		return 0;
+	return cow_commit(link->to, link->dst << PAGE_SHIFT,
+			  link->nr << PAGE_SHIFT, &done);
+}
+
 static int reflink(const struct reflink *link, u64 *done)
 {
 	int err;
 
 	*done = 0;
+	err = reflink_prepare(link);
+	if (err)
+		return err;
 	if (link->from == link->to) {
 		if (link->src == link->dst)
 			goto all;

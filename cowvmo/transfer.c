@@ -35,10 +35,14 @@ struct transfer {
 	struct cow_reserve reserve;
 };
 
-/* The range has been unmapped: a reference of anybody else's is a holder. */
+/*
+ * The range has been unmapped: a reference of anybody else's is a holder. What
+ * is borrowed stays where its lender can find it.
+ */
 static bool take_page(struct ptree_desc *desc, void *data)
 {
-	return page_ref_count(desc->page) == 1;
+	return page_ref_count(desc->page) == 1 &&
+	       !cow_page_is_borrowed(desc->page);
 }
 
 static int copy_content(struct ptree_desc *desc, u64 index,

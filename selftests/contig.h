@@ -8,11 +8,11 @@
 
 #include "maps.h"
 
-/* Nothing to allow yet: what is decommitted cannot be lent. */
+/* Whether what is decommitted is lent: 0 or -errno */
 static inline int loan_allow(bool allow)
 {
-	(void)allow;
-	return 0;
+	return file_write("/sys/module/cowvmo/parameters/loan",
+			  allow ? "1" : "0");
 }
 
 /* The page frame behind page @page of a VMO; 0: a hole; or -errno. For root. */

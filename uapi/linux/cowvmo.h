@@ -116,8 +116,13 @@ enum cowvmo_create_flags {
  * A CONTIGUOUS one has all of its memory from the start, in one piece, and
  * keeps these very pages: what frees memory elsewhere clears it here. Its
  * stream size is its size, for ever. It can have slices, which are contiguous
- * too. EINVAL of it: snapshots. EOPNOTSUPP: references, COWVMO_OP_DECOMMIT,
+ * too. EINVAL of it: snapshots. EOPNOTSUPP: references,
  * COWVMO_IOC_SET_STREAM_SIZE, COWVMO_IOC_TRANSFER from or to it.
+ *
+ * COWVMO_OP_DECOMMIT lends its pages to other VMOs. They come back, the same
+ * pages, zeroed, when they are read, written, committed or pinned; EBUSY, or
+ * SIGBUS, if somebody goes on holding one for a second: direct I/O, a pipe, a
+ * debugger. The borrower has a copy then, and sees none of it.
  *
  * Memory in one piece that the page allocator does not have is made by moving
  * away what is there. The memory cgroup does not count it: it counts towards
@@ -217,13 +222,17 @@ struct cowvmo_create_child {
  *	The range must consist of whole pages (else EINVAL). EOPNOTSUPP while
  *	the VMO has relatives, that is, a living clone, parent or sibling.
  *	Slices and references are none: they have no memory of their own.
- *	EBUSY when a page of the range is pinned
+ *	EBUSY when a page of the range is pinned. Of a contiguous VMO the
+ *	memory is not freed but lent; EOPNOTSUPP if the module is told not to,
+ *	EBUSY while the VMO is not CACHED
  * @COWVMO_OP_ZERO: make the range read zero and free whole pages, but for
  *	pinned ones. Works in every state but EBUSY while not CACHED, and at
  *	any alignment
  *
  * The order of checks: ERANGE, then success when @length is 0, then EPERM for
  * DECOMMIT and ZERO of what is sealed, EOPNOTSUPP, EINVAL for alignment, EBUSY.
+ * COMMIT gets EBUSY when a page of a contiguous VMO that was lent is held by
+ * somebody.
  */
 enum cowvmo_range_op {
 	COWVMO_OP_COMMIT	= 1,
@@ -238,7 +247,7 @@ enum cowvmo_range_op {
  * @offset: first byte
  * @length: number of bytes; @offset + @length beyond the size is ERANGE
  * @out_done: bytes of the range that are done, counted from @offset. Written
- *	also when the call fails with ENOMEM or EINTR: repeat from there
+ *	also when the call fails with ENOMEM, EINTR or EBUSY: repeat from there
  *
  * Needs an fd open for writing (EACCES). Behaviour of Zircon's
  * zx_vmo_op_range().
@@ -334,7 +343,7 @@ enum cowvmo_info_flags {
  * @out_num_children: VMOs whose parent this one is. poll(2) reports POLLPRI
  *	while there are none
  * @out_populated_bytes: memory that this VMO can see: P for each page that is
- *	its own or shared with relatives
+ *	its own or shared with relatives. A page that is lent counts where it is
  * @out_private_bytes: the part that no relative can see; 0 without
  *	COWVMO_INFO_MEMORY, as the three below
  * @out_scaled_bytes: each page divided by the number of VMOs that can see it;
@@ -590,7 +599,8 @@ enum cowvmo_cache_policy {
  * In this order: success when the VMO has that policy; EOPNOTSUPP when the
  * machine cannot have it (on other machines than x86 all but CACHED); EBUSY
  * when the VMO is a child of any kind or has one, is mapped, or has a page
- * that is pinned or held by anybody else (direct I/O, a pipe, a debugger).
+ * that is pinned or held by anybody else (direct I/O, a pipe, a debugger), or is
+ * contiguous and not all of its pages are there.
  *
  * Needs an fd open for writing (EACCES). Behaviour of Zircon's
  * zx_vmo_set_cache_policy().
@@ -785,8 +795,9 @@ enum cowvmo_pin_flags {
  * before a failure stays. Until the call has failed, others may see the pin.
  *
  * The order of checks: @flags (EINVAL), EACCES, @offset and @length (EINVAL),
- * ERANGE, EPERM, EOVERFLOW, ENOMEM. Also fails with EMFILE or ENFILE.
- * Behaviour of Zircon's zx_bti_pin().
+ * ERANGE, EPERM, EOVERFLOW, ENOMEM. EBUSY when a page is one that was lent, by
+ * this VMO or to it, and somebody goes on holding it. Also fails with EMFILE or
+ * ENFILE. Behaviour of Zircon's zx_bti_pin().
  */
 struct cowvmo_pin {
 	__u32 size;
