@@ -301,6 +301,22 @@ static int reserve_fill_uncached(struct cow_reserve *reserve)
 	return reserve_set_policy(reserve);
 }
 
+static int reserve_fill(struct cow_reserve *reserve)
+{
+	int err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
+				   reserve->gfp);
+
+	if (err)
+		return err;
+	if (reserve->policy != reserve->wanted_policy) {
+		reserve_drop_pages(reserve);
+		reserve->policy = reserve->wanted_policy;
+	}
+	if (reserve->policy != COWVMO_CACHE_CACHED)
+		return reserve_fill_uncached(reserve);
+	return reserve_fill_pages(reserve, 1, 0);
+}
+
 static int reserve_settle(struct cow_reserve *reserve)
 {
 	struct cowvmo *vmo = reserve->settle;
@@ -316,7 +332,7 @@ static int reserve_settle(struct cow_reserve *reserve)
  * @reserve: the reserve
  *
  * If what was missing is a page that is lent, or has been borrowed, ends that
- * loan.
+ * loan; last, so that nothing else can fail then.
  *
  * Context: may sleep; no VMO's lock is held.
  * Return: 0, -ENOMEM, or -EINTR when the task is being killed; of a loan also
@@ -324,20 +340,9 @@ static int reserve_settle(struct cow_reserve *reserve)
  */
 int cow_reserve_fill(struct cow_reserve *reserve)
 {
-	int err = reserve_settle(reserve);
+	int err = reserve_fill(reserve);
 
-	if (!err)
-		err = ptree_stash_fill(&reserve->stash, RESERVE_PATHS,
-				       reserve->gfp);
-	if (err)
-		return err;
-	if (reserve->policy != reserve->wanted_policy) {
-		reserve_drop_pages(reserve);
-		reserve->policy = reserve->wanted_policy;
-	}
-	if (reserve->policy != COWVMO_CACHE_CACHED)
-		return reserve_fill_uncached(reserve);
-	return reserve_fill_pages(reserve, 1, 0);
+	return err ?: reserve_settle(reserve);
 }
 
 /**

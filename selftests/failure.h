@@ -29,6 +29,8 @@
 #define UNCACHED	0x8000	/* of that cache policy, at last */
 #define SEALED		0x10000	/* and no longer mapped, at last */
 #define CONTIGUOUS	0x20000	/* with all of its pages, side by side */
+#define LENDING		0x40000	/* one page of them is lent, to the child */
+#define BORROWING	0x80000	/* its first page is somebody else's */
 
 /* What may come out */
 #define FREE		0x100	/* need not allocate anything */
@@ -114,6 +116,22 @@ static inline int pin_some(struct scene *s)
 	return s->pins[0] < 0 || s->pins[1] < 0 || s->pins[2] < 0 ? -EIO : 0;
 }
 
+/* The child is no relative then, and has one page. */
+static inline int lend_page(struct scene *s)
+{
+	int rc = vmo_decommit(s->vmo, 20 * PG, PG);
+
+	s->child = vmo_create(s->dev, PAGES * PG, 0, "borrower");
+	return rc ? rc : pat_fill(s->child, 5, 77);
+}
+
+/* The lender is nobody who is looked at. */
+static inline int borrow_page(struct scene *s)
+{
+	s->pins[0] = vmo_contiguous(PG, 0);
+	return vmo_decommit(s->pins[0], 0, PG);
+}
+
 static inline int set_up(struct scene *s, unsigned int flags)
 {
 	__u64 size = flags & WIDE ? 1ULL << 62 : PAGES * PG;
@@ -133,7 +151,10 @@ static inline int set_up(struct scene *s, unsigned int flags)
 				    "sweep");
 	if (s->vmo < 0)
 		return s->vmo;
-	rc = fill(s, flags);
+	rc = flags & BORROWING ? borrow_page(s) : 0;
+	rc = rc ?: fill(s, flags);
+	if (!rc && flags & LENDING)
+		rc = lend_page(s);
 	if (!rc && flags & UNCACHED)
 		rc = vmo_set_cache_policy(s->vmo, COWVMO_CACHE_UNCACHED);
 	if (flags & UNMAPPED)
