@@ -164,24 +164,6 @@ static int copy_step(const struct reflink *link, u64 *at,
 	return err;
 }
 
-/* Part of it may be done after an error; *@done tells how many pages. */
-static int reflink_copy(const struct reflink *link, u64 *done)
-{
-	struct cow_reserve reserve;
-	int err = 0;
-
-	*done = 0;
-	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	while (!err && *done < link->nr) {
-		err = copy_step(link, done, &reserve);
-		if (!err && fatal_signal_pending(current))
-			err = -EINTR;
-		cond_resched();
-	}
-	cow_reserve_drain(&reserve);
-	return err;
-}
-
 /*
  * What is written to a contiguous VMO must be there, and cannot come while we
  * hold a page of somebody who may have borrowed it.
@@ -196,14 +178,29 @@ static int reflink_prepare(const struct reflink *link)
 			  link->nr << PAGE_SHIFT, &done);
 }
 
+/* Part of it may be done after an error; *@done tells how many pages. */
+static int reflink_copy(const struct reflink *link, u64 *done)
+{
+	struct cow_reserve reserve;
+	int err = reflink_prepare(link);
+
+	*done = 0;
+	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	while (!err && *done < link->nr) {
+		err = copy_step(link, done, &reserve);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	cow_reserve_drain(&reserve);
+	return err;
+}
+
 static int reflink(const struct reflink *link, u64 *done)
 {
 	int err;
 
 	*done = 0;
-	err = reflink_prepare(link);
-	if (err)
-		return err;
 	if (link->from == link->to) {
 		if (link->src == link->dst)
 			goto all;
