@@ -7,6 +7,7 @@
 #define COWVMO_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -59,6 +60,17 @@ static inline void cowvmo_fillattr(cowvmo_idmap *idmap, u32 request_mask,
 #else
 #define COWVMO_MAX_ORDER	MAX_PAGE_ORDER
 #endif
+
+/* Empties a range of memory, and makes it ours; page by page it is given back. */
+static inline int cowvmo_alloc_range(unsigned long first, unsigned long end,
+				     gfp_t gfp)
+{
+#ifdef CONFIG_CONTIG_ALLOC
+	return alloc_contig_range(first, end, MIGRATE_MOVABLE, gfp);
+#else
+	return -ENOMEM;
+#endif
+}
 
 /* Reads through ->read_iter into pages of the pipe's own. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)

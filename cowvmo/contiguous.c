@@ -86,7 +86,7 @@ static struct page *empty_range(u64 pfn, u64 nr)
 {
 	if (cowvmo_should_fail())
 		return NULL;
-	if (alloc_contig_range(pfn, pfn + nr, MIGRATE_MOVABLE, CONTIG_GFP))
+	if (cowvmo_alloc_range(pfn, pfn + nr, CONTIG_GFP))
 		return NULL;
 	return pfn_to_page(pfn);
 }

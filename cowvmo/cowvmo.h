@@ -15,6 +15,7 @@
  *			family->counts held for reading, or all of a family's
  *			under family->counts held for writing
  *           i_mmap_rwsem, page table lock
+ *             loan_lock	what is lent, see loan.c
  *
  * Memory is allocated without waiting under vmo->lock; whoever fails drops
  * the lock, fills a struct cow_reserve and starts again. User memory is
