@@ -77,7 +77,7 @@ static inline void f_check_page(unsigned int index, const struct m_vmo *vmo,
 }
 
 /* Through read(2), as far as the stream reaches */
-static inline void f_check_content(unsigned int index, const struct m_vmo *vmo,
+static inline void f_check_content(unsigned int index, struct m_vmo *vmo,
 				   __u64 first, __u64 pages)
 {
 	static unsigned char buf[F_CHUNK * PG];
@@ -86,6 +86,7 @@ static inline void f_check_content(unsigned int index, const struct m_vmo *vmo,
 
 	if (end > vmo->stream)
 		end = vmo->stream;
+	m_read(vmo, first, pages);
 	for (; at < end; at += part) {
 		part = end - at < sizeof(buf) ? end - at : sizeof(buf);
 		f_want("read", vmo_ret(pread(vmo->fd, buf, part, at)), part);
@@ -120,12 +121,12 @@ static inline void f_check_seek(unsigned int index, const struct m_vmo *vmo,
 	}
 }
 
-static inline void f_check_all(const struct model *m)
+static inline void f_check_all(struct model *m)
 {
 	unsigned int i;
 
 	for (i = 0; i < M_VMOS; i++) {
-		const struct m_vmo *vmo = &m->vmo[i];
+		struct m_vmo *vmo = &m->vmo[i];
 
 		if (!vmo->used || vmo->fd < 0)
 			continue;
@@ -136,13 +137,13 @@ static inline void f_check_all(const struct model *m)
 }
 
 /* After every step: what it changed, and what else that could have touched. */
-static inline void f_check_step(const struct model *m, __u64 *rnd)
+static inline void f_check_step(struct model *m, __u64 *rnd)
 {
 	__u64 some = f_random(rnd);
 	unsigned int i;
 
 	for (i = 0; i < M_VMOS; i++) {
-		const struct m_vmo *vmo = &m->vmo[i];
+		struct m_vmo *vmo = &m->vmo[i];
 
 		if (!vmo->used || vmo->fd < 0)
 			continue;

@@ -111,7 +111,14 @@ static inline bool f_create(struct model *m, const __u64 *arg)
 	if (arg[0] >= M_VMOS || m->vmo[arg[0]].used ||
 	    arg[1] > M_MAX_PAGES * PG)
 		return false;
-	fd = vmo_new(arg[1], arg[2]);
+	if (arg[2] & COWVMO_CREATE_CONTIGUOUS)
+		fd = vmo_contiguous(arg[1], 0);
+	else
+		fd = vmo_new(arg[1], arg[2]);
+	if (arg[2] & COWVMO_CREATE_CONTIGUOUS && !arg[1]) {
+		f_want("create a contiguous VMO of nothing", fd, -EINVAL);
+		return true;
+	}
 	if (fd < 0)
 		f_fail("create: %d", fd);
 	m_create(m, arg[0], arg[1], arg[2]);
@@ -130,6 +137,10 @@ static inline bool f_clone(struct model *m, const __u64 *arg)
 	    vmo->base + arg[2] / PG > M_MAX_BASE)
 		return false;
 	fd = vmo_child(vmo->fd, arg[4], arg[2], arg[3]);
+	if (m_is_contiguous(vmo)) {
+		f_want("clone of what is contiguous", fd, -EINVAL);
+		return true;
+	}
 	if (vmo->pinned) {
 		f_want("clone of what is pinned", fd, -EBUSY);
 		return true;
@@ -233,6 +244,8 @@ static inline bool f_range_op(struct model *m, const struct f_op *op)
 	       vmo_op(vmo->fd, codes[op->kind], offset, length, NULL), want);
 	if (!want && op->kind == F_COMMIT)
 		m_commit(vmo, offset, length);
+	else if (!want && op->kind == F_DECOMMIT)
+		m_decommit(vmo, offset, length);
 	else if (!want)
 		m_zero(vmo, offset, length);
 	return true;
@@ -282,6 +295,8 @@ static inline bool f_stream(struct model *m, const __u64 *arg)
 		return false;
 	if (vmo->read_only)
 		want = -EACCES;
+	else if (m_is_contiguous(vmo))
+		want = -EOPNOTSUPP;
 	else if (arg[1] > vmo->pages * PG)
 		want = -ERANGE;
 	f_want("stream", vmo_set_stream_size(vmo->fd, arg[1]), want);
@@ -430,6 +445,8 @@ static inline struct m_page *f_target(struct model *m, struct m_map *map,
 	if (map->shared)
 		return m_page_own(vmo, index);
 	if (!page->copy)
+		m_read(vmo, index, 1);
+	if (!page->copy)
 		page->copy = m_page_new(vmo->page[index]);
 	return page->copy;
 }
@@ -476,6 +493,8 @@ static inline bool f_fork_store(struct model *m, const __u64 *arg)
 	f_want("signal of a child's store", WEXITSTATUS(status), want);
 	if (!want && map->shared)
 		memcpy(f_target(m, map, page)->data, buf, PG);
+	else if (!want && !page->copy)
+		m_read(&m->vmo[map->vmo], map->first + arg[1], 1);
 	return true;
 }
 
@@ -583,6 +602,8 @@ static inline bool f_populate(struct model *m, const __u64 *arg)
 			       MADV_POPULATE_READ)), 0);
 	if (arg[2])
 		f_target(m, map, page);
+	else if (!page->copy)
+		m_read(&m->vmo[map->vmo], map->first + arg[1], 1);
 	return true;
 }
 
@@ -608,10 +629,10 @@ static inline bool f_remove(struct model *m, const __u64 *arg)
 	return true;
 }
 
-static inline void f_look_page(const struct model *m, const struct m_map *map,
+static inline void f_look_page(struct model *m, const struct m_map *map,
 			       const struct m_map_page *page)
 {
-	const struct m_vmo *vmo = &m->vmo[map->vmo];
+	struct m_vmo *vmo = &m->vmo[map->vmo];
 	__u64 index = map->first + (page - map->page);
 	int want = f_signal(m, map, page, false);
 	static const struct m_page nothing;
@@ -622,13 +643,15 @@ static inline void f_look_page(const struct model *m, const struct m_map *map,
 	if (want)
 		return;
 	if (!content)
+		m_read(vmo, index, 1);
+	if (!content)
 		content = vmo->page[index] ? vmo->page[index] : &nothing;
 	if (memcmp(buf, content->data, PG))
 		f_fail("mapping %d page %llu differs", (int)(map - m->map),
 		       (unsigned long long)(page - map->page));
 }
 
-static inline bool f_look(const struct model *m, __u64 index)
+static inline bool f_look(struct model *m, __u64 index)
 {
 	unsigned int i;
 

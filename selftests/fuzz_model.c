@@ -54,7 +54,7 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 	return text && *text ? strtoul(text, NULL, 0) : otherwise;
 }
 
-static void check_after(const struct model *m, __u64 *rnd, unsigned int step,
+static void check_after(struct model *m, __u64 *rnd, unsigned int step,
 			const struct settings *how)
 {
 	if (how->check && step % how->check == 0)
@@ -64,7 +64,7 @@ static void check_after(const struct model *m, __u64 *rnd, unsigned int step,
 		f_want("validate", vmo_validate(), 0);
 }
 
-static void check_at_end(const struct model *m)
+static void check_at_end(struct model *m)
 {
 	unsigned int i;
 

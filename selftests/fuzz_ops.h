@@ -60,7 +60,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_CLOSE]	= { "close", 1, 7 },
 	[F_WRITE]	= { "write", 4, 20 },
 	[F_COMMIT]	= { "commit", 3, 4 },
-	[F_DECOMMIT]	= { "decommit", 3, 4 },
+	[F_DECOMMIT]	= { "decommit", 3, 7 },
 	[F_ZERO]	= { "zero", 3, 6 },
 	[F_PUNCH]	= { "punch", 3, 3 },
 	[F_RESIZE]	= { "resize", 2, 5 },
@@ -462,6 +462,8 @@ static inline void f_make(struct model *m, __u64 *rnd, struct f_op *op)
 	op->arg[0] = f_free_vmo(m);
 	op->arg[1] = f_size(rnd);
 	op->arg[2] = f_below(rnd, 2) ? COWVMO_CREATE_RESIZABLE : 0;
+	if (f_below(rnd, 6) == 0)
+		op->arg[2] = COWVMO_CREATE_CONTIGUOUS;
 }
 
 #endif /* COWVMO_SELFTEST_FUZZ_OPS_H */

@@ -74,6 +74,9 @@ static inline bool f_transfer(struct model *m, const __u64 *arg)
 	else if (f_overlap(arg) && arg[1] != arg[3])
 		want = -EINVAL;
 	else if (!f_overlap(arg) &&
+		 (m_is_contiguous(to) || m_is_contiguous(from)))
+		want = -EOPNOTSUPP;
+	else if (!f_overlap(arg) &&
 		 (m_is_pinned(to, arg[1], arg[1] + n) ||
 		  m_is_pinned(from, arg[3], arg[3] + n)))
 		want = -EBUSY;
@@ -125,6 +128,8 @@ static inline bool f_reflink(struct model *m, const __u64 *arg)
 	range.src_fd = from->fd;
 	f_want("FICLONERANGE", vmo_ret(ioctl(to->fd, FICLONERANGE, &range)),
 	       want);
+	if (!want)
+		m_read(to, arg[1], n);
 	share = m_same_place(to, arg[1], from, arg[3]) && !from->pinned &&
 		!m_is_pinned(to, arg[1], arg[1] + n);
 	for (i = 0; !want && i < n; i++) {

@@ -161,10 +161,16 @@ static inline void m_zero_part(struct m_vmo *vmo, __u64 index, __u64 in,
 		memset(m_page_own(vmo, index)->data + in, 0, part);
 }
 
+/* One whose pages are lent, not freed; reading brings them back. */
+static inline bool m_is_contiguous(const struct m_vmo *vmo)
+{
+	return vmo->flags & COWVMO_INFO_CONTIGUOUS;
+}
+
 /* A page goes; one that is pinned stays, and is cleared. */
 static inline void m_drop(struct m_vmo *vmo, __u64 index)
 {
-	if (vmo->pins[index])
+	if (vmo->pins[index] || (m_is_contiguous(vmo) && vmo->page[index]))
 		memset(m_page_own(vmo, index)->data, 0, PG);
 	else
 		m_page_put(&vmo->page[index]);
@@ -194,6 +200,23 @@ static inline void m_commit(struct m_vmo *vmo, __u64 offset, __u64 length)
 		return;
 	for (i = offset / PG; i < m_pages_of(offset + length); i++)
 		m_page_own(vmo, i);
+}
+
+static inline void m_decommit(struct m_vmo *vmo, __u64 offset, __u64 length)
+{
+	__u64 i;
+
+	for (i = offset / PG; i < (offset + length) / PG; i++)
+		m_page_put(&vmo->page[i]);
+}
+
+/* Pages [@first, @first + @pages) are looked at, as far as there are any. */
+static inline void m_read(struct m_vmo *vmo, __u64 first, __u64 pages)
+{
+	__u64 end = first + pages < vmo->pages ? first + pages : vmo->pages;
+
+	if (m_is_contiguous(vmo) && first < end)
+		m_commit(vmo, first * PG, (end - first) * PG);
 }
 
 /* Is any of pages [@first, @end) pinned? */
@@ -280,6 +303,11 @@ static inline void m_create(struct model *m, int index, __u64 bytes,
 	vmo->family = m->families++;
 	vmo->pages = m_pages_of(bytes);
 	vmo->stream = bytes;
+	if (!(flags & COWVMO_CREATE_CONTIGUOUS))
+		return;
+	vmo->flags |= COWVMO_INFO_CONTIGUOUS;
+	vmo->stream = vmo->pages * PG;
+	m_commit(vmo, 0, vmo->stream);
 }
 
 static inline void m_clone(struct model *m, int from, int to, __u64 offset,
