@@ -68,10 +68,32 @@ static void work_pin(int vmo)
 	vmo_zero(vmo, 0, BYTES);
 }
 
+/* Made by moving away what is there; what was got is given back. */
+static void work_contiguous(int vmo)
+{
+	close(vmo_contiguous(BYTES, 0));
+	vmo_commit(vmo, 0, PG);
+	vmo_zero(vmo, 0, BYTES);
+}
+
+/* The lender ends with whoever made it, and its pages are the borrower's. */
+static void work_lend(int vmo)
+{
+	int fd = vmo_contiguous(BYTES / 4, 0);
+
+	vmo_decommit(fd, 0, BYTES / 4);
+	vmo_commit(vmo, 0, BYTES / 8);
+	vmo_commit(fd, 0, BYTES / 4);
+	close(fd);
+	vmo_zero(vmo, 0, BYTES);
+}
+
 FIXTURE_VARIANT_ADD(killed, commit) { .work = work_commit, .byte = 0 };
 FIXTURE_VARIANT_ADD(killed, write) { .work = work_write, .byte = 0x33 };
 FIXTURE_VARIANT_ADD(killed, fault) { .work = work_fault, .byte = 0x33 };
 FIXTURE_VARIANT_ADD(killed, pin) { .work = work_pin, .byte = 0 };
+FIXTURE_VARIANT_ADD(killed, contiguous) { .work = work_contiguous };
+FIXTURE_VARIANT_ADD(killed, lend) { .work = work_lend };
 FIXTURE_VARIANT_ADD(killed, snapshot) {
 	.work = work_snapshot, .byte = 0x33,
 };

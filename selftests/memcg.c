@@ -348,6 +348,48 @@ TEST_F(charge, pages)
 	EXPECT_GT(before + 4 * (long long)MIB, usage(self->group));
 }
 
+/* What the page allocator has in one piece is charged, to the page. */
+TEST_F(charge, contiguous)
+{
+	long long before = usage(self->group), now;
+	int fd = vmo_contiguous(4 * MIB, 0);
+
+	ASSERT_LE(0, fd);
+	EXPECT_LE(before + 4 * (long long)MIB, usage(self->group));
+	close(fd);
+	EXPECT_GT(before + (long long)MIB, usage(self->group));
+	/* What is cut off of a block is not. */
+	fd = vmo_contiguous(PG, 22);
+	ASSERT_LE(0, fd);
+	EXPECT_GT(before + (long long)MIB, usage(self->group));
+	close(fd);
+	/* What is made free is charged to nobody, but for its tree. */
+	fd = vmo_contiguous(32 * MIB, 0);
+	ASSERT_LE(0, fd);
+	now = usage(self->group);
+	EXPECT_LT(before, now);
+	EXPECT_GT(before + 4 * (long long)MIB, now);
+	close(fd);
+}
+
+/* A borrowed page stays charged to its lender, and is no charge to others. */
+TEST_F(charge, borrowed)
+{
+	int fd = vmo_contiguous(4 * MIB, 0);
+	long long before;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, vmo_decommit(fd, 0, 4 * MIB));
+	before = usage(self->group);
+	EXPECT_EQ(0, vmo_commit(self->vmo, 0, 4 * MIB));
+	EXPECT_GT(before + (long long)MIB, usage(self->group));
+	EXPECT_EQ((long)(4 * MIB / PG), vmo_stat("lent"));
+	/* Who takes it back pays for what the other gets. */
+	EXPECT_EQ(0, vmo_commit(fd, 0, 4 * MIB));
+	EXPECT_LE(before + 3 * (long long)MIB, usage(self->group));
+	close(fd);
+}
+
 /* Pages so far apart that each needs nodes of its own: those are charged. */
 TEST_F(charge, metadata)
 {
