@@ -509,6 +509,7 @@ struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index);
 bool cow_loan_return(struct page *page);
 int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);
 int cow_loan_settle_all(struct cowvmo *vmo);
+void cow_loan_settle_high(struct cowvmo_family *family);
 const char *cow_loan_validate(const struct cowvmo *vmo, struct page *page,
 			      u64 index);
 void cow_loan_stats(unsigned long *decommitted, unsigned long *lent);

@@ -577,6 +577,73 @@ int cow_loan_settle_all(struct cowvmo *vmo)
 }
 
 /**
+ * struct loan_walk - going through what a family has borrowed
+ * @member: how many members have been gone through
+ * @at: index at which to go on in the next; 0: at its beginning
+ */
+struct loan_walk {
+	unsigned int member;
+	u64 at;
+};
+
+/*
+ * The next borrowed page that a VMO of high priority shows; U64_MAX: none. It is
+ * named by its index, which is the same in all that show it.
+ */
+static u64 next_high_borrowed(struct cowvmo_family *family,
+			      struct loan_walk *walk, struct page **page)
+{
+	unsigned int member = 0;
+	struct cowvmo *vmo;
+	bool found = false;
+
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member) {
+		if (member++ < walk->member)
+			continue;
+		down_read(&vmo->lock);
+		walk->at = max(walk->at, vmo->base);
+		found = cowvmo_is_high_priority(vmo) &&
+			next_borrowed(vmo, &walk->at);
+		if (found)
+			*page = ptree_lookup(&vmo->tree, walk->at)->page;
+		up_read(&vmo->lock);
+		if (found)
+			break;
+		walk->member++;
+		walk->at = 0;
+	}
+	mutex_unlock(&family->lock);
+	return found ? walk->at++ : U64_MAX;
+}
+
+/**
+ * cow_loan_settle_high() - end the loans of what has come to be of high priority
+ * @family: the family in which that is so
+ *
+ * As far as that is possible: pages that somebody holds stay borrowed.
+ *
+ * Context: as cow_loan_settle().
+ */
+void cow_loan_settle_high(struct cowvmo_family *family)
+{
+	struct loan_walk walk = {};
+	struct page *page;
+	int err = 0;
+	u64 index;
+
+	if (!READ_ONCE(nr_lent))
+		return;
+	while (err != -ENOMEM && !fatal_signal_pending(current)) {
+		index = next_high_borrowed(family, &walk, &page);
+		if (index == U64_MAX)
+			return;
+		err = take_back(family->id, index, page, COWVMO_GFP_CALL);
+		cond_resched();
+	}
+}
+
+/**
  * cow_loan_validate() - is what a VMO has borrowed lent to it?
  * @vmo: the VMO; its family is held still
  * @page: a page of its

@@ -36,7 +36,9 @@ static void drop_reason(struct cowvmo *vmo)
  * @vmo: any VMO
  * @high: leave it, and that of all its living ancestors, alone
  *
- * Context: may sleep; takes family->lock.
+ * What is borrowed of it is replaced, where nobody holds it.
+ *
+ * Context: may sleep; takes all locks of the family.
  */
 void cowvmo_set_priority(struct cowvmo *vmo, bool high)
 {
@@ -49,6 +51,8 @@ void cowvmo_set_priority(struct cowvmo *vmo, bool high)
 			drop_reason(vmo);
 	}
 	mutex_unlock(&vmo->family->lock);
+	if (high)
+		cow_loan_settle_high(vmo->family);
 }
 
 /**

@@ -107,6 +107,27 @@ static void expect_back(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, vmo_validate());
 }
 
+static int splice_in(int *fds, void *mem)
+{
+	struct iovec iov = { .iov_base = mem, .iov_len = PG };
+
+	if (pipe(fds))
+		return -errno;
+	return vmsplice(fds[1], &iov, 1, 0) == PG ? 0 : -EIO;
+}
+
+static int splice_out(int *fds, __u64 seed)
+{
+	unsigned char buf[PG];
+	int rc = 0;
+
+	if (read(fds[0], buf, PG) != (long)PG)
+		rc = -EIO;
+	close(fds[0]);
+	close(fds[1]);
+	return rc ? rc : pat_mem_check(buf, seed);
+}
+
 /* --- DECOMMIT */
 
 TEST_F(loan, decommit)
@@ -434,6 +455,53 @@ TEST_F(loan, borrower_changes_its_policy)
 	self->theirs = vmo_map(self->borrower, 0, PAGES * PG, RW);
 }
 
+/* It, and what its ancestors show; and what is held stays. */
+TEST_F(loan, borrower_gets_a_high_priority)
+{
+	int child, other, grandchild, fds[2];
+
+	lend(_metadata, self);
+	child = vmo_child(self->borrower, 0, 2 * PG, (LENT - 2) * PG);
+	other = vmo_snapshot(self->borrower);
+	grandchild = vmo_snapshot(child);
+	ASSERT_LE(0, grandchild);
+	ASSERT_EQ(0, vmo_zero(child, 0, 4 * PG));
+	ASSERT_EQ(0, vmo_zero(self->borrower, 10 * PG, 2 * PG));
+	ASSERT_EQ(0, splice_in(fds, self->theirs + 9 * PG));
+	EXPECT_EQ((long)LENT, vmo_stat("lent"));
+	EXPECT_EQ(0, vmo_set_priority(child, COWVMO_PRIORITY_HIGH));
+	EXPECT_EQ(1, borrowed_by(child, self->base));
+	EXPECT_EQ(1, borrowed_by(self->borrower, self->base));
+	EXPECT_EQ(1, vmo_stat("lent"));
+	EXPECT_EQ(0, vmo_validate());
+	EXPECT_EQ(0, splice_out(fds, 509));
+	EXPECT_EQ(0, vmo_set_priority(child, COWVMO_PRIORITY_HIGH));
+	EXPECT_EQ(0, vmo_stat("lent"));
+	EXPECT_EQ(0, has_all(other));
+	EXPECT_EQ(0, pat_check(grandchild, 0, 502));
+	EXPECT_EQ(0, pat_check(child, 4, 506));
+	EXPECT_EQ(0, pat_check(self->borrower, 9, 509));
+	close(child);
+	close(other);
+	close(grandchild);
+}
+
+/* A sibling of low priority keeps what it alone has borrowed. */
+TEST_F(loan, priority_of_a_sibling)
+{
+	int a = vmo_snapshot(self->borrower), b = vmo_snapshot(self->borrower);
+
+	ASSERT_EQ(0, vmo_decommit(self->lender, 0, LENT * PG));
+	ASSERT_EQ(0, vmo_commit(a, 0, 4 * PG));
+	ASSERT_EQ(0, vmo_commit(b, 0, 4 * PG));
+	EXPECT_EQ(8, vmo_stat("lent"));
+	EXPECT_EQ(0, vmo_set_priority(a, COWVMO_PRIORITY_HIGH));
+	EXPECT_EQ(0, borrowed_by(a, self->base));
+	EXPECT_EQ(4, borrowed_by(b, self->base));
+	close(a);
+	close(b);
+}
+
 /* A page cannot leave its family, where its lender looks for it. */
 TEST_F(loan, borrower_transfers)
 {
@@ -581,27 +649,6 @@ TEST_F(loan, policy_of_the_lender)
 }
 
 /* --- Pages that somebody holds */
-
-static int splice_in(int *fds, void *mem)
-{
-	struct iovec iov = { .iov_base = mem, .iov_len = PG };
-
-	if (pipe(fds))
-		return -errno;
-	return vmsplice(fds[1], &iov, 1, 0) == PG ? 0 : -EIO;
-}
-
-static int splice_out(int *fds, __u64 seed)
-{
-	unsigned char buf[PG];
-	int rc = 0;
-
-	if (read(fds[0], buf, PG) != (long)PG)
-		rc = -EIO;
-	close(fds[0]);
-	close(fds[1]);
-	return rc ? rc : pat_mem_check(buf, seed);
-}
 
 /* A pipe has one of them: no way to have that, until it has been read. */
 TEST_F(loan, held)

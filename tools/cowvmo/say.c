@@ -194,6 +194,7 @@ const char *flags_text(__u32 flags, const char *between)
 		{ COWVMO_INFO_RESIZABLE, "resizable" },
 		{ COWVMO_INFO_IMMUTABLE, "immutable" },
 		{ COWVMO_INFO_SEALED, "sealed" },
+		{ COWVMO_INFO_CONTIGUOUS, "contiguous" },
 		{ COWVMO_INFO_HIGH_PRIORITY, "high-priority" },
 	};
 	char *text = scratch(256);
