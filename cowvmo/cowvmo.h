@@ -490,6 +490,7 @@ long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long cowvmo_pin_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long cowvmo_call(struct file *file, unsigned int cmd, void *arg);
+struct file *cowvmo_open_new(const struct cowvmo_create *create);
 struct file *cowvmo_open_child(struct file *parent,
 			       const struct cowvmo_create_child *args);
 int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length);

@@ -108,11 +108,8 @@ static bool create_flags_are_valid(const struct cowvmo_create *create)
 	       (!align || (align >= PAGE_SHIFT && align < 64));
 }
 
-static long ioctl_create(struct file *file, union cowvmo_args *args)
+static int check_create(const struct cowvmo_create *create)
 {
-	const struct cowvmo_create *create = &args->create;
-	int fd;
-
 	if (!create_flags_are_valid(create))
 		return -EINVAL;
 	if (!name_is_valid(create->name))
@@ -121,7 +118,31 @@ static long ioctl_create(struct file *file, union cowvmo_args *args)
 		return -ERANGE;
 	if ((create->flags & COWVMO_CREATE_CONTIGUOUS) && !create->vmo_size)
 		return -EINVAL;
+	return 0;
+}
 
+/**
+ * cowvmo_open_new() - a VMO that the kernel itself wants
+ * @create: which
+ *
+ * Context: may sleep.
+ * Return: its first file, or an ERR_PTR: errors as of the ioctl.
+ */
+struct file *cowvmo_open_new(const struct cowvmo_create *create)
+{
+	int err = check_create(create);
+
+	return err ? ERR_PTR(err) : cowvmo_create(create);
+}
+
+static long ioctl_create(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_create *create = &args->create;
+	int err, fd;
+
+	err = check_create(create);
+	if (err)
+		return err;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

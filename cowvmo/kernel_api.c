@@ -33,15 +33,18 @@ static bool may_write(struct cowvmo_handle *handle)
 	return handle_file(handle)->f_mode & FMODE_WRITE;
 }
 
-struct cowvmo_handle *cowvmo_make(u64 size, u32 flags, const char *name)
+struct cowvmo_handle *cowvmo_make(u64 size, u32 flags, u32 align_log2,
+				  const char *name)
 {
-	if (flags & ~COWVMO_CREATE_RESIZABLE)
+	struct cowvmo_create args = {
+		.vmo_size = size,
+		.flags = flags,
+		.align_log2 = align_log2,
+	};
+
+	if (strscpy(args.name, name, sizeof(args.name)) < 0)
 		return ERR_PTR(-EINVAL);
-	if (strnlen(name, COWVMO_NAME_LEN) == COWVMO_NAME_LEN)
-		return ERR_PTR(-EINVAL);
-	if (size > COWVMO_MAX_SIZE)
-		return ERR_PTR(-ERANGE);
-	return file_handle(cowvmo_create(size, flags, name));
+	return file_handle(cowvmo_open_new(&args));
 }
 EXPORT_SYMBOL_GPL(cowvmo_make);
 

@@ -29,14 +29,21 @@ struct sg_table;
 /**
  * cowvmo_make() - make a VMO, as COWVMO_IOC_CREATE does
  * @size: in bytes, rounded up to whole pages
- * @flags: COWVMO_CREATE_RESIZABLE or 0
+ * @flags: COWVMO_CREATE_RESIZABLE, COWVMO_CREATE_CONTIGUOUS or 0
+ * @align_log2: with CONTIGUOUS: the physical address is a multiple of 2 to the
+ *	power of this, PAGE_SHIFT at least; 0: of PAGE_SIZE
  * @name: for people to read, less than COWVMO_NAME_LEN bytes
  *
+ * A contiguous one that the page allocator has no memory for in one piece
+ * counts towards the RLIMIT_MEMLOCK of the calling task.
+ *
  * Return: a handle that may write, to be put; or an ERR_PTR:
- * -EINVAL: an unknown flag, too long a name; -ERANGE: too large; -ENOMEM;
- * -ENFILE: no file to be had.
+ * -EINVAL: an unknown flag, both flags, @align_log2, CONTIGUOUS of no size, too
+ * long a name; -ERANGE: too large; -ENOMEM; -ENFILE: no file to be had; -EINTR:
+ * a contiguous one only.
  */
-struct cowvmo_handle *cowvmo_make(u64 size, u32 flags, const char *name);
+struct cowvmo_handle *cowvmo_make(u64 size, u32 flags, u32 align_log2,
+				  const char *name);
 
 /**
  * cowvmo_get() - take a VMO by a descriptor of the calling process

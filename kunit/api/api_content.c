@@ -13,16 +13,16 @@ static void make_errors(struct kunit *test)
 	struct cowvmo_handle *vmo;
 
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			PTR_ERR(cowvmo_make(PAGE_SIZE, 2, "flags")));
+			PTR_ERR(cowvmo_make(PAGE_SIZE, 2, 0, "flags")));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			PTR_ERR(cowvmo_make(PAGE_SIZE, 0, long_name)));
+			PTR_ERR(cowvmo_make(PAGE_SIZE, 0, 0, long_name)));
 	KUNIT_EXPECT_EQ(test, -ERANGE,
-			PTR_ERR(cowvmo_make(max + 1, 0, "large")));
-	vmo = cowvmo_make(max, 0, "largest");
+			PTR_ERR(cowvmo_make(max + 1, 0, 0, "large")));
+	vmo = cowvmo_make(max, 0, 0, "largest");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(vmo));
 	KUNIT_EXPECT_EQ(test, max, cowvmo_size(vmo));
 	cowvmo_put(vmo);
-	vmo = cowvmo_make(1, 0, "rounded");
+	vmo = cowvmo_make(1, 0, 0, "rounded");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(vmo));
 	KUNIT_EXPECT_EQ(test, PAGE_SIZE, cowvmo_size(vmo));
 	cowvmo_put(vmo);
@@ -127,7 +127,7 @@ static void read_write(struct kunit *test)
 	/* What is resizable grows by a write, the other does not. */
 	KUNIT_EXPECT_EQ(test, 4, cowvmo_write(vmo, "abcd", 4, SIZE));
 	KUNIT_EXPECT_EQ(test, SIZE + PAGE_SIZE, cowvmo_size(vmo));
-	fixed = cowvmo_make(PAGE_SIZE, 0, "fixed");
+	fixed = cowvmo_make(PAGE_SIZE, 0, 0, "fixed");
 	KUNIT_ASSERT_FALSE(test, IS_ERR(fixed));
 	KUNIT_EXPECT_EQ(test, -ENOSPC, cowvmo_write(fixed, buf, 4, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 2, cowvmo_write(fixed, buf, 4, PAGE_SIZE - 2));

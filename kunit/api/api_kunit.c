@@ -38,7 +38,7 @@ struct cowvmo_handle *api_filled(void)
 	struct cowvmo_handle *vmo;
 	int err;
 
-	vmo = cowvmo_make(SIZE, COWVMO_CREATE_RESIZABLE, "kunit");
+	vmo = cowvmo_make(SIZE, COWVMO_CREATE_RESIZABLE, 0, "kunit");
 	if (IS_ERR(vmo))
 		return vmo;
 	err = fill(vmo);
@@ -109,7 +109,8 @@ void api_exit(struct kunit *test)
 	flush_delayed_fput();
 }
 
-kunit_test_suites(&api_content_suite, &api_pins_suite, &api_policy_suite);
+kunit_test_suites(&api_content_suite, &api_pins_suite, &api_policy_suite,
+		  &api_contig_suite);
 
 MODULE_DESCRIPTION("KUnit tests of what cowvmo offers to other modules");
 MODULE_LICENSE("GPL");

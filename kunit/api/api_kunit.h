@@ -47,5 +47,6 @@ void api_exit(struct kunit *test);
 extern struct kunit_suite api_content_suite;
 extern struct kunit_suite api_pins_suite;
 extern struct kunit_suite api_policy_suite;
+extern struct kunit_suite api_contig_suite;
 
 #endif /* API_KUNIT_H */

@@ -296,7 +296,7 @@ static void tables(struct kunit *test)
 static void many_pages(struct kunit *test)
 {
 	const unsigned int nr = 3000;
-	struct cowvmo_handle *vmo = cowvmo_make(nr * PAGE_SIZE, 0, "many");
+	struct cowvmo_handle *vmo = cowvmo_make(nr * PAGE_SIZE, 0, 0, "many");
 	struct page **pages = kunit_kcalloc(test, nr, sizeof(*pages),
 					    GFP_KERNEL);
 	struct cow_pin *pin;

@@ -54,7 +54,8 @@ static long take(struct client *client, void __user *from)
 	if (copy_from_user(&args, from, sizeof(args)))
 		return -EFAULT;
 	if (args.size)
-		vmo = cowvmo_make(args.size, COWVMO_CREATE_RESIZABLE, "driver");
+		vmo = cowvmo_make(args.size, COWVMO_CREATE_RESIZABLE, 0,
+				  "driver");
 	else
 		vmo = cowvmo_get(args.fd, args.write);
 	if (IS_ERR(vmo))
