@@ -188,6 +188,31 @@ TEST_F(make, errors)
 	close(dev);
 }
 
+/* A large part of the memory that is free; told, for the documentation. */
+TEST_F(make, largest)
+{
+	long long kib, size, step = 32 * MIB;
+	char text[4096], *free;
+	int fd;
+
+	ASSERT_LT(0, file_read("/proc/meminfo", text, sizeof(text)));
+	free = strstr(text, "MemFree:");
+	ASSERT_NE(NULL, free);
+	kib = strtoll(free + 8, NULL, 10);
+	for (size = kib * 1024 / step * step; size > 0; size -= step) {
+		fd = vmo_contiguous(size, 0);
+		if (fd >= 0)
+			break;
+		ASSERT_EQ(-ENOMEM, fd);
+	}
+	ASSERT_LT(0, size);
+	EXPECT_EQ(size / PG, in_place(fd, frame_of(fd, 0), 0, size / PG));
+	close(fd);
+	TH_LOG("%lld MiB in one piece, of %lld MiB free", size / (long)MIB,
+	       kib / 1024);
+	EXPECT_LE(64 * (long long)MIB, size);
+}
+
 /* More than there is in one piece: refused, and nothing is lost. */
 TEST_F(make, too_much)
 {
