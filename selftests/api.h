@@ -52,6 +52,16 @@ static inline int api_make(int dev, __u64 size)
 	return vmo_ret(ioctl(dev, API_TEST_TAKE, &arg));
 }
 
+/* In one piece, the first byte at a multiple of 2^@align_log2 */
+static inline int api_make_contiguous(int dev, __u64 size, __u32 align_log2)
+{
+	struct api_test_take arg = {
+		.fd = -2, .size = size, .write = align_log2,
+	};
+
+	return vmo_ret(ioctl(dev, API_TEST_TAKE, &arg));
+}
+
 static inline int api_range(int dev, unsigned long cmd, __u64 offset,
 			    __u64 length, __u32 flags)
 {

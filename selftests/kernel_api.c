@@ -153,6 +153,36 @@ TEST_F(api, made_by_a_driver)
 	close(fd);
 }
 
+/* One piece is all that a device has to be told. */
+TEST_F(api, contiguous)
+{
+	int fd;
+
+	ASSERT_EQ(0, api_make_contiguous(self->dev, 300 * PG - 1, 21));
+	fd = api_do(self->dev, API_TEST_FD);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(COWVMO_INFO_CONTIGUOUS, (int)vmo_flags(fd));
+	EXPECT_EQ(300 * PG, vmo_populated(fd));
+	EXPECT_EQ(0, api_pin(self->dev, WRITE, 0, 300 * PG));
+	EXPECT_EQ(1, api_do(self->dev, API_TEST_PIECES));
+	EXPECT_EQ(0, api_do(self->dev, API_TEST_TABLE));
+	EXPECT_EQ(0, api_store(self->dev, PINNED, 299 * PG, 9));
+	EXPECT_EQ(9, vmo_get_byte(fd, 299 * PG));
+	EXPECT_EQ(-EBUSY, vmo_decommit(fd, 0, PG));
+	EXPECT_EQ(0, api_do(self->dev, API_TEST_UNPIN));
+	/* What is away comes back for a pin, to where it was. */
+	EXPECT_EQ(0, vmo_decommit(fd, 5 * PG, 200 * PG));
+	EXPECT_EQ(0, vmo_commit(self->p.fd, 0, PAGES * PG));
+	EXPECT_EQ(0, api_pin(self->dev, 0, 0, 300 * PG));
+	EXPECT_EQ(1, api_do(self->dev, API_TEST_PIECES));
+	EXPECT_EQ(0, api_read(self->dev, PINNED, 6 * PG));
+	EXPECT_EQ(0, api_do(self->dev, API_TEST_UNPIN));
+	EXPECT_EQ(-EINVAL, api_make_contiguous(self->dev, PG, 11));
+	EXPECT_EQ(-EINVAL, api_make_contiguous(self->dev, 0, 12));
+	EXPECT_EQ(-ENOMEM, api_make_contiguous(self->dev, VMO_MAX, 0));
+	close(fd);
+}
+
 TEST_F(api, a_snapshot_by_a_driver)
 {
 	int fd = api_range(self->dev, API_TEST_CLONE, PG, 2 * PG, 0);

@@ -53,7 +53,10 @@ static long take(struct client *client, void __user *from)
 
 	if (copy_from_user(&args, from, sizeof(args)))
 		return -EFAULT;
-	if (args.size)
+	if (args.fd == -2)
+		vmo = cowvmo_make(args.size, COWVMO_CREATE_CONTIGUOUS,
+				  args.write, "driver");
+	else if (args.size)
 		vmo = cowvmo_make(args.size, COWVMO_CREATE_RESIZABLE, 0,
 				  "driver");
 	else
@@ -209,6 +212,21 @@ static long check_table(struct client *client)
 	return err;
 }
 
+static long count_pieces(struct client *client)
+{
+	struct sg_table table;
+	long pieces;
+
+	if (!client->pin)
+		return -ENXIO;
+	pieces = cowvmo_pin_table(client->pin, UINT_MAX, &table);
+	if (pieces)
+		return pieces;
+	pieces = table.orig_nents;
+	sg_free_table(&table);
+	return pieces;
+}
+
 static long run(struct client *client, unsigned int cmd, void __user *mem)
 {
 	switch (cmd) {
@@ -235,6 +253,8 @@ static long run(struct client *client, unsigned int cmd, void __user *mem)
 		return with_byte(client, cmd == API_TEST_STORE, mem);
 	case API_TEST_TABLE:
 		return check_table(client);
+	case API_TEST_PIECES:
+		return count_pieces(client);
 	default:
 		return -ENOTTY;
 	}

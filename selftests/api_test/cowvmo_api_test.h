@@ -12,7 +12,10 @@
 
 #define API_TEST_DEVICE	"/dev/cowvmo_api_test"
 
-/* The VMO behind @fd; or, if that is -1, a new one of @size bytes */
+/*
+ * The VMO behind @fd; or, if that is -1, a new one of @size bytes; or, if it is
+ * -2, a contiguous one, aligned by 2^@write
+ */
 struct api_test_take {
 	__s32 fd;
 	__u32 write;
@@ -55,5 +58,7 @@ struct api_test_byte {
 #define API_TEST_STORE	_IOW('G', 0x8a, struct api_test_byte)
 /* -EUCLEAN: the scatterlist of the pin has not the pages of the pin */
 #define API_TEST_TABLE	_IO('G', 0x8b)
+/* How many pieces the scatterlist of the pin has, if they may be of any length */
+#define API_TEST_PIECES	_IO('G', 0x8c)
 
 #endif /* COWVMO_API_TEST_H */
