@@ -441,8 +441,20 @@ struct cowvmo_transfer {
 	__aligned_u64 out_done;
 };
 
-/* Flags of COWVMO_IOC_RESTORE */
-#define COWVMO_RESTORE_KEEP		(1U << 0)
+/**
+ * enum cowvmo_restore_flags - flags of COWVMO_IOC_RESTORE
+ * @COWVMO_RESTORE_KEEP: pages that the VMO has for itself stay where they are,
+ *	mapped and writable, and are overwritten: the VMO keeps that memory, and
+ *	the next write to such a page is no fault. It is no instant any more:
+ *	what others write meanwhile may be lost or kept, page by page, and
+ *	readers may see some pages restored before others. For callers that have
+ *	stopped all of them. Where pages cannot stay (there is one to restore
+ *	where the VMO has none, one is held for I/O since before the last
+ *	snapshot, the size differs), it is done as without the flag
+ */
+enum cowvmo_restore_flags {
+	COWVMO_RESTORE_KEEP	= 1 << 0,
+};
 
 /**
  * struct cowvmo_restore - ioctl(COWVMO_IOC_RESTORE), on a VMO fd
@@ -450,22 +462,13 @@ struct cowvmo_transfer {
  * @src_fd: a VMO fd of the same family that begins at the same place: a
  *	snapshot made with offset 0 of this VMO, or of one of which both are
  *	such snapshots
- * @flags: COWVMO_RESTORE_KEEP or 0
+ * @flags: of enum cowvmo_restore_flags
  * @reserved: must be 0
  *
  * Gives the VMO the content that the other has at this instant; with it, the
  * size and the stream size. Mappings stay and show it. They share pages
  * afterwards, as after a snapshot. The cost depends on what is different, not
  * on the size.
- *
- * COWVMO_RESTORE_KEEP: pages that the VMO has for itself stay where they are,
- * mapped and writable, and are overwritten: the VMO keeps that memory, and the
- * next write to such a page is no fault. It is no instant any more: what others
- * write meanwhile may be lost or kept, page by page, and readers may see some
- * pages restored before others. For callers that have stopped all of them.
- * Where pages cannot stay (there is one to restore where the VMO has none, one
- * is held for I/O since before the last snapshot, the size differs), it is done
- * as without the flag.
  *
  * EBADF: @src_fd is not open. EINVAL: it is no VMO, or not such a relative, or
  * is of another size and this VMO not RESIZABLE. EOPNOTSUPP: one is a slice.
