@@ -247,7 +247,8 @@ int cow_loan_lend(struct cowvmo *vmo, u64 first, u64 last)
 static bool can_come_home(struct page *page, const struct cow_loan *entry)
 {
 	lockdep_assert_held(&loan_lock);
-	return !entry->used || page_ref_count(page) == 1;
+	return !PageHWPoison(page) &&
+	       (!entry->used || page_ref_count(page) == 1);
 }
 
 /**
@@ -339,7 +340,7 @@ struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index)
 	spin_lock(&loan_lock);
 	page = list_first_entry_or_null(&idle_pages, struct page, lru);
 	/* Somebody may hold it still; then another time. */
-	if (page && page_ref_count(page) == 1) {
+	if (page && page_ref_count(page) == 1 && !PageHWPoison(page)) {
 		entry = loan_of(page);
 		entry->family = vmo->family->id;
 		entry->index = index;
@@ -470,7 +471,10 @@ static int recall_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 		lent = true;
 	} else if (entry) {
 		set_state(page, entry, LOAN_HOME);
-		err = can_come_home(page, entry) ? 0 : -EBUSY;
+		if (PageHWPoison(page))
+			err = -EIO;
+		else if (!can_come_home(page, entry))
+			err = -EBUSY;
 	}
 	spin_unlock(&loan_lock);
 	return lent ? take_back(family, index, page, gfp) : err;
