@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The model fuzzer: random operations on many VMOs and mappings, compared with
- * a trivial model after each step: content, sizes, family, attribution.
+ * The model fuzzer: random operations on many VMOs, slices, references and
+ * mappings, compared with a trivial model after each step: content, sizes,
+ * family, attribution.
  *
  * FUZZ_SEED=n		where to begin; printed, random otherwise
  * FUZZ_STEPS=n		operations in all; a million for a soak
@@ -64,7 +65,7 @@ static void check_after(const struct model *m, __u64 *rnd, unsigned int step,
 		f_want("validate", vmo_validate(), 0);
 }
 
-static void check_at_end(const struct model *m)
+static void check_at_end(struct model *m)
 {
 	unsigned int i;
 
