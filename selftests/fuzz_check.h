@@ -5,6 +5,8 @@
 
 #include "fuzz_exec.h"
 
+#include <poll.h>
+
 #define F_CHUNK		32ULL
 
 /* Two figures in one line, if they differ */
@@ -68,6 +70,7 @@ static inline __u32 f_flags_of(const struct model *m, const struct m_vmo *vmo)
 static inline void f_check_identity(const struct model *m, unsigned int index)
 {
 	const struct m_vmo *vmo = &m->vmo[index], *sized = m_sized(m, vmo);
+	struct pollfd poll_fd = { .fd = vmo->fd, .events = POLLPRI };
 	struct cowvmo_get_info info;
 
 	f_want("GET_INFO", vmo_info(vmo->fd, &info, 0), 0);
@@ -77,10 +80,12 @@ static inline void f_check_identity(const struct model *m, unsigned int index)
 	f_same(index, "policy", info.out_cache_policy,
 	       m_store(m, vmo)->policy);
 	f_same(index, "id", info.out_id, vmo->id);
+	f_same(index, "family", info.out_family_id, vmo->family);
 	f_same(index, "parent", info.out_parent_id,
 	       vmo->parent < 0 ? 0 : m->vmo[vmo->parent].id);
 	f_same(index, "children", info.out_num_children,
 	       m_children(m, index));
+	f_same(index, "POLLPRI", poll(&poll_fd, 1, 0), !m_children(m, index));
 }
 
 static inline void f_check_page(const struct model *m, unsigned int index,

@@ -26,6 +26,9 @@ struct f_verdict {
 
 static struct f_verdict *f_verdict;
 
+/* A call has been refused since this was last cleared. */
+static bool f_refused;
+
 static inline __noreturn __printf(1, 2) void f_fail(const char *format, ...)
 {
 	va_list args;
@@ -40,6 +43,7 @@ static inline void f_want(const char *what, long got, long want)
 {
 	if (got != want)
 		f_fail("%s: got %ld, want %ld", what, got, want);
+	f_refused |= want < 0;
 }
 
 /* Access to mappings: 0 or the signal */
@@ -117,6 +121,7 @@ static inline bool f_create(struct model *m, const __u64 *arg)
 	m_create(m, arg[0], arg[1], arg[2]);
 	m->vmo[arg[0]].fd = fd;
 	m->vmo[arg[0]].id = vmo_id(fd);
+	m->vmo[arg[0]].family = vmo_family(fd);
 	return true;
 }
 

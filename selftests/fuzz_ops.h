@@ -64,7 +64,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_CLONE]	= { "clone", 6, 14 },
 	[F_SLICE]	= { "slice", 5, 6 },
 	[F_REFERENCE]	= { "reference", 3, 6 },
-	[F_CLOSE]	= { "close", 1, 12 },
+	[F_CLOSE]	= { "close", 1, 18 },
 	[F_WRITE]	= { "write", 4, 20 },
 	[F_COMMIT]	= { "commit", 3, 4 },
 	[F_DECOMMIT]	= { "decommit", 3, 4 },
@@ -75,7 +75,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_PRIORITY]	= { "priority", 2, 2 },
 	[F_SEAL]	= { "seal", 1, 1 },
 	[F_POLICY]	= { "policy", 2, 3 },
-	[F_RESTORE]	= { "restore", 3, 8 },
+	[F_RESTORE]	= { "restore", 3, 10 },
 	[F_COMPARE]	= { "compare", 2, 5 },
 	[F_TRANSFER]	= { "transfer", 5, 6 },
 	[F_REFLINK]	= { "reflink", 5, 6 },
@@ -322,16 +322,30 @@ static inline void f_make_policy(struct model *m, __u64 *rnd, struct f_op *op)
 	}
 }
 
-/* Mostly a relative: strangers have little to do with each other. */
-static inline int f_other_vmo(struct model *m, __u64 *rnd, int index)
+/*
+ * Mostly a relative: strangers have little to do with each other. To restore,
+ * mostly one that begins where this one does.
+ */
+static inline int f_other_vmo(struct model *m, __u64 *rnd, int index,
+			      bool restore)
 {
+	const struct m_vmo *vmo = &m->vmo[index];
 	unsigned int i, n = f_below(rnd, M_VMOS);
 
-	for (i = 0; i < M_VMOS; i++, n = (n + 1) % M_VMOS)
-		if (m->vmo[n].used && m->vmo[n].fd >= 0 && (int)n != index &&
-		    m->vmo[n].family == m->vmo[index].family &&
+	for (i = 0; i < M_VMOS; i++, n = (n + 1) % M_VMOS) {
+		const struct m_vmo *other = &m->vmo[n];
+
+		if (!other->used || other->fd < 0 || (int)n == index ||
+		    other->family != vmo->family)
+			continue;
+		if (restore && (other->store == vmo->store ||
+				m_store(m, other)->base !=
+				m_store(m, vmo)->base) &&
 		    f_below(rnd, 8))
+			continue;
+		if (f_below(rnd, 8))
 			return n;
+	}
 	return f_open_vmo(m, rnd);
 }
 
@@ -354,7 +368,7 @@ static inline void f_make_copy(__u64 *rnd, struct f_op *op)
 /* A range of each; half the time at the same place, if there is one. */
 static inline void f_make_pair(struct model *m, __u64 *rnd, struct f_op *op)
 {
-	int other = f_other_vmo(m, rnd, op->arg[0]);
+	int other = f_other_vmo(m, rnd, op->arg[0], op->kind == F_RESTORE);
 	const struct m_vmo *to = &m->vmo[op->arg[0]], *from = &m->vmo[other];
 	__u64 place, base, most;
 

@@ -40,7 +40,6 @@ struct m_vmo {
 	bool high;
 	int fd;
 	int parent;
-	int family;
 	int store;
 	/* what a slice was made of, and keeps */
 	int slice_of;
@@ -48,6 +47,7 @@ struct m_vmo {
 	unsigned int mapped;
 	unsigned int pinned;
 	__u64 id;
+	__u64 family;
 	/* when it was made, compared with others */
 	__u64 born;
 	/* of a reference, its store's count: see m_sized() */
@@ -102,7 +102,6 @@ struct model {
 	struct m_vmo vmo[M_VMOS];
 	struct m_map map[M_MAPS];
 	struct m_pin pin[M_PINS];
-	int families;
 	__u64 born;
 };
 
@@ -345,7 +344,6 @@ static inline void m_create(struct model *m, int index, __u64 bytes,
 	vmo->parent = -1;
 	vmo->store = index;
 	vmo->slice_of = -1;
-	vmo->family = m->families++;
 	vmo->born = ++m->born;
 	vmo->pages = m_pages_of(bytes);
 	vmo->stream = bytes;
