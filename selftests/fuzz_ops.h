@@ -60,7 +60,7 @@ struct f_name {
 };
 
 static const struct f_name f_names[F_KINDS] = {
-	[F_CREATE]	= { "create", 3, 4 },
+	[F_CREATE]	= { "create", 3, 3 },
 	[F_CLONE]	= { "clone", 6, 14 },
 	[F_SLICE]	= { "slice", 5, 6 },
 	[F_REFERENCE]	= { "reference", 3, 6 },
@@ -484,34 +484,13 @@ static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 	}
 }
 
-static inline void f_make_map(struct model *m, __u64 *rnd, struct f_op *op)
-{
-	int map = f_any_map(m, rnd, false);
-	int vmo = f_open_vmo(m, rnd);
-
-	if (map < 0 || vmo < 0) {
-		op->kind = F_CREATE;
-		return;
-	}
-	op->arg[0] = map;
-	op->arg[1] = vmo;
-	op->arg[2] = f_below(rnd, m_sized(m, &m->vmo[vmo])->pages + 1);
-	if (f_below(rnd, 3) == 0)
-		op->arg[2] = 0;
-	op->arg[3] = 1 + f_below(rnd, M_MAP_PAGES);
-	op->arg[4] = f_below(rnd, 2) ? PROT_READ | PROT_WRITE :
-		f_random_prot(rnd);
-	op->arg[5] = f_below(rnd, 4) != 0;
-}
-
 static inline void f_make_on_map(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	int index = f_any_map(m, rnd, true);
 	struct m_map *map;
 
 	if (index < 0) {
-		f_make_map(m, rnd, op);
-		op->kind = op->kind == F_CREATE ? F_CREATE : F_MAP;
+		op->kind = F_CREATE;
 		return;
 	}
 	map = &m->map[index];
@@ -542,6 +521,27 @@ static inline void f_make_on_map(struct model *m, __u64 *rnd, struct f_op *op)
 	}
 }
 
+static inline void f_make_map(struct model *m, __u64 *rnd, struct f_op *op)
+{
+	int map = f_any_map(m, rnd, false);
+	int vmo = f_open_vmo(m, rnd);
+
+	if (map < 0 || vmo < 0) {
+		op->kind = F_UNMAP;
+		f_make_on_map(m, rnd, op);
+		return;
+	}
+	op->arg[0] = map;
+	op->arg[1] = vmo;
+	op->arg[2] = f_below(rnd, m_sized(m, &m->vmo[vmo])->pages + 1);
+	if (f_below(rnd, 3) == 0)
+		op->arg[2] = 0;
+	op->arg[3] = 1 + f_below(rnd, M_MAP_PAGES);
+	op->arg[4] = f_below(rnd, 2) ? PROT_READ | PROT_WRITE :
+		f_random_prot(rnd);
+	op->arg[5] = f_below(rnd, 4) != 0;
+}
+
 static inline enum f_kind f_random_kind(__u64 *rnd)
 {
 	unsigned int i, sum = 0;
@@ -560,6 +560,8 @@ static inline void f_make(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	memset(op, 0, sizeof(*op));
 	op->kind = f_random_kind(rnd);
+	if (op->kind > F_MAP && f_any_map(m, rnd, true) < 0)
+		op->kind = F_MAP;
 	if (op->kind == F_MAP)
 		f_make_map(m, rnd, op);
 	else if (op->kind == F_UNPIN || op->kind == F_PIN_STORE)
