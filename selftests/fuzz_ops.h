@@ -521,10 +521,22 @@ static inline void f_make_on_map(struct model *m, __u64 *rnd, struct f_op *op)
 	}
 }
 
+/* What is not cached is rare, and there to be mapped. */
+static inline int f_vmo_to_map(struct model *m, __u64 *rnd)
+{
+	unsigned int i;
+
+	for (i = 0; i < M_VMOS && f_below(rnd, 16); i++)
+		if (m->vmo[i].used && m->vmo[i].fd >= 0 &&
+		    !m_is_cached(m_store(m, &m->vmo[i])))
+			return i;
+	return f_open_vmo(m, rnd);
+}
+
 static inline void f_make_map(struct model *m, __u64 *rnd, struct f_op *op)
 {
 	int map = f_any_map(m, rnd, false);
-	int vmo = f_open_vmo(m, rnd);
+	int vmo = f_vmo_to_map(m, rnd);
 
 	if (map < 0 || vmo < 0) {
 		op->kind = F_UNMAP;

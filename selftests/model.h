@@ -405,13 +405,14 @@ static inline bool m_is_kept(const struct model *m, int index)
 	return false;
 }
 
-/* Of all who can be seen and show it, the store itself, or who came first */
+/*
+ * Whose the memory counts as: of all who can be seen and show the store, who
+ * came first, which is the store itself while it can be seen. Or -1
+ */
 static inline int m_speaker(const struct model *m, int store)
 {
 	int i, who = -1;
 
-	if (!m->vmo[store].hidden)
-		return store;
 	for (i = 0; i < M_VMOS; i++) {
 		const struct m_vmo *vmo = &m->vmo[i];
 
