@@ -8,6 +8,8 @@
 #include <poll.h>
 
 #define F_CHUNK		32ULL
+/* Pages that are looked at after every step */
+#define F_LOOKUP	4
 
 /* Two figures in one line, if they differ */
 static inline void f_same(unsigned int index, const char *what, __u64 got,
@@ -148,6 +150,34 @@ static inline void f_check_content(const struct model *m, unsigned int index,
 	}
 }
 
+/* What LOOKUP tells of some pages, by their place in the VMO */
+static inline void f_check_lookup(const struct model *m, unsigned int index,
+				  __u64 first, __u64 pages)
+{
+	const struct m_vmo *vmo = &m->vmo[index], *store = m_store(m, vmo);
+	struct cowvmo_page_state state[F_LOOKUP];
+	__u64 i;
+
+	if (pages > m_sized(m, vmo)->pages - first)
+		pages = m_sized(m, vmo)->pages - first;
+	f_want("LOOKUP", vmo_lookup(vmo->fd, COWVMO_LOOKUP_SHARERS, first * PG,
+				    pages * PG, state, F_LOOKUP, NULL), pages);
+	for (i = 0; i < pages; i++) {
+		__u64 at = vmo->first + first + i;
+		const struct m_page *page = store->page[at];
+
+		f_same(index, "offset", state[i].offset, (first + i) * PG);
+		f_same(index, "kind", state[i].kind, page ?
+		       COWVMO_KIND_PAGE : COWVMO_KIND_HOLE);
+		f_same(index, "sharers", state[i].sharers,
+		       page ? page->sharers : 0);
+		f_same(index, "pins", state[i].pins, store->pins[at]);
+		f_same(index, "private",
+		       !!(state[i].flags & COWVMO_PAGE_PRIVATE),
+		       page && page->sharers == 1);
+	}
+}
+
 /* Data is where pages are; the end of file is a hole. */
 static inline void f_check_seek(const struct model *m, unsigned int index,
 				__u64 from)
@@ -190,6 +220,13 @@ static inline void f_check_all(const struct model *m)
 	}
 }
 
+static inline void f_check_some(const struct model *m, unsigned int index,
+				__u64 first)
+{
+	f_check_content(m, index, first, F_LOOKUP);
+	f_check_lookup(m, index, first, F_LOOKUP);
+}
+
 /* After every step: what it changed, and what else that could have touched. */
 static inline void f_check_step(const struct model *m, __u64 *rnd)
 {
@@ -203,7 +240,7 @@ static inline void f_check_step(const struct model *m, __u64 *rnd)
 			continue;
 		sized = m_sized(m, &m->vmo[i]);
 		if (sized->pages)
-			f_check_content(m, i, some % sized->pages, 4);
+			f_check_some(m, i, some % sized->pages);
 		f_check_identity(m, i);
 		f_check_memory(m, i);
 		if (sized->stream)

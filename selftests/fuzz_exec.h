@@ -260,6 +260,57 @@ static inline bool f_punch(struct model *m, const __u64 *arg)
 	return true;
 }
 
+/* fallocate() to commit or to zero: 0 or an error, which has changed nothing */
+static inline long f_allocate_error(const struct model *m,
+				    const struct m_vmo *vmo, __u64 offset,
+				    __u64 end, __u64 mode)
+{
+	const struct m_vmo *store = m_store(m, vmo), *sized = m_sized(m, vmo);
+	__u64 size = sized->pages * PG;
+
+	if (vmo->read_only)
+		return -EBADF;
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > sized->stream) {
+		if (end > size && !vmo->may_resize)
+			return -ENOSPC;
+		if (store->sealed)
+			return -EPERM;
+		if (end > size)
+			size = end;
+	}
+	if (mode & FALLOC_FL_ZERO_RANGE)
+		return offset < size ? m_write_error(store) : 0;
+	return end > size ? -ENOSPC : 0;
+}
+
+static inline bool f_allocate(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]), *sized;
+	__u64 offset = arg[1], end = arg[1] + arg[2];
+	__u64 at;
+	long want;
+
+	if (!vmo || !arg[2] || end > M_MAX_PAGES * PG ||
+	    arg[3] & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE))
+		return false;
+	sized = m_sized(m, vmo);
+	at = vmo->first * PG + offset;
+	want = f_allocate_error(m, vmo, offset, end, arg[3]);
+	f_want("fallocate", vmo_ret(fallocate(vmo->fd, arg[3], offset, arg[2])),
+	       want);
+	if (want)
+		return true;
+	if (!(arg[3] & FALLOC_FL_KEEP_SIZE))
+		m_extend(sized, end);
+	if (end > sized->pages * PG)
+		end = sized->pages * PG;
+	if (!(arg[3] & FALLOC_FL_ZERO_RANGE))
+		m_commit(m_store(m, vmo), at, end - offset);
+	else if (offset < end)
+		m_zero(m_store(m, vmo), at, end - offset);
+	return true;
+}
+
 static inline bool f_resize(struct model *m, const __u64 *arg)
 {
 	struct m_vmo *vmo = f_vmo(m, arg[0]), *store;
@@ -702,6 +753,7 @@ static inline bool f_apply(struct model *m, const struct f_op *op)
 	case F_DECOMMIT:
 	case F_ZERO:		return f_range_op(m, op);
 	case F_PUNCH:		return f_punch(m, op->arg);
+	case F_ALLOCATE:	return f_allocate(m, op->arg);
 	case F_RESIZE:		return f_resize(m, op->arg);
 	case F_STREAM:		return f_stream(m, op->arg);
 	case F_PRIORITY:	return f_priority(m, op->arg);

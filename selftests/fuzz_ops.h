@@ -10,6 +10,8 @@
 
 #include "model.h"
 
+#include <linux/falloc.h>
+
 enum f_kind {
 	F_CREATE,	/* vmo, bytes, flags */
 	F_CLONE,	/* vmo, to, offset, bytes, flags, type */
@@ -21,6 +23,7 @@ enum f_kind {
 	F_DECOMMIT,	/* vmo, offset, length */
 	F_ZERO,		/* vmo, offset, length */
 	F_PUNCH,	/* vmo, offset, length */
+	F_ALLOCATE,	/* vmo, offset, length, mode */
 	F_RESIZE,	/* vmo, bytes */
 	F_STREAM,	/* vmo, bytes */
 	F_PRIORITY,	/* vmo, priority */
@@ -70,6 +73,7 @@ static const struct f_name f_names[F_KINDS] = {
 	[F_DECOMMIT]	= { "decommit", 3, 4 },
 	[F_ZERO]	= { "zero", 3, 6 },
 	[F_PUNCH]	= { "punch", 3, 3 },
+	[F_ALLOCATE]	= { "allocate", 4, 4 },
 	[F_RESIZE]	= { "resize", 2, 5 },
 	[F_STREAM]	= { "stream", 2, 3 },
 	[F_PRIORITY]	= { "priority", 2, 2 },
@@ -459,6 +463,15 @@ static inline void f_make_on_vmo(struct model *m, __u64 *rnd, struct f_op *op)
 		if (f_below(rnd, 8) == 0)
 			op->arg[2] += f_below(rnd, 4 * PG);
 		op->arg[3] = f_below(rnd, 256);
+		break;
+	case F_ALLOCATE:
+		f_range(rnd, sized->pages * PG, &op->arg[1], &op->arg[2]);
+		/* beyond the end, now and then */
+		if (f_below(rnd, 4) == 0)
+			op->arg[2] += f_below(rnd, 4 * PG);
+		op->arg[3] = f_below(rnd, 2) ? FALLOC_FL_KEEP_SIZE : 0;
+		if (f_below(rnd, 2))
+			op->arg[3] |= FALLOC_FL_ZERO_RANGE;
 		break;
 	case F_RESIZE:
 		op->arg[1] = f_size(rnd);
