@@ -26,6 +26,9 @@ struct f_verdict {
 
 static struct f_verdict *f_verdict;
 
+/* A call has been refused since this was last cleared. */
+static bool f_refused;
+
 static inline __noreturn __printf(1, 2) void f_fail(const char *format, ...)
 {
 	va_list args;
@@ -40,6 +43,7 @@ static inline void f_want(const char *what, long got, long want)
 {
 	if (got != want)
 		f_fail("%s: got %ld, want %ld", what, got, want);
+	f_refused |= want < 0;
 }
 
 /* Access to mappings: 0 or the signal */
@@ -124,32 +128,7 @@ static inline bool f_create(struct model *m, const __u64 *arg)
 	m_create(m, arg[0], arg[1], arg[2]);
 	m->vmo[arg[0]].fd = fd;
 	m->vmo[arg[0]].id = vmo_id(fd);
-	return true;
-}
-
-static inline bool f_clone(struct model *m, const __u64 *arg)
-{
-	struct m_vmo *vmo = f_vmo(m, arg[0]);
-	int fd;
-
-	if (!vmo || arg[1] >= M_VMOS || m->vmo[arg[1]].used ||
-	    arg[2] % PG || arg[3] > M_MAX_PAGES * PG ||
-	    vmo->base + arg[2] / PG > M_MAX_BASE)
-		return false;
-	fd = vmo_child(vmo->fd, arg[4], arg[2], arg[3]);
-	if (m_is_contiguous(vmo)) {
-		f_want("clone of what is contiguous", fd, -EINVAL);
-		return true;
-	}
-	if (vmo->pinned) {
-		f_want("clone of what is pinned", fd, -EBUSY);
-		return true;
-	}
-	if (fd < 0)
-		f_fail("clone: %d", fd);
-	m_clone(m, arg[0], arg[1], arg[2], arg[3], arg[4]);
-	m->vmo[arg[1]].fd = fd;
-	m->vmo[arg[1]].id = vmo_id(fd);
+	m->vmo[arg[0]].family = vmo_family(fd);
 	return true;
 }
 
@@ -167,24 +146,22 @@ static inline bool f_close(struct model *m, const __u64 *arg)
 
 /* As a file */
 
-/* Only a resizable VMO grows; in a fixed one the end moves within its size. */
-static inline __u64 f_write_limit(const struct m_vmo *vmo)
+/* Only who may resize it grows it; else the end moves within the size. */
+static inline __u64 f_write_limit(const struct model *m,
+				  const struct m_vmo *vmo)
 {
-	if (vmo->flags & COWVMO_INFO_RESIZABLE)
+	if (vmo->may_resize)
 		return M_MAX_PAGES * PG;
-	return vmo->pages * PG;
+	return m_sized(m, vmo)->pages * PG;
 }
 
-static inline void f_write_model(struct m_vmo *vmo, __u64 offset, __u64 length,
-				 __u64 seed)
+/* A write that ends there moves the ends. */
+static inline void m_extend(struct m_vmo *sized, __u64 end)
 {
-	__u64 end = offset + length;
-
-	if (end > vmo->stream)
-		vmo->stream = end;
-	if (m_pages_of(end) > vmo->pages)
-		vmo->pages = m_pages_of(end);
-	m_write(vmo, offset, length, seed);
+	if (end > sized->stream)
+		sized->stream = end;
+	if (m_pages_of(end) > sized->pages)
+		sized->pages = m_pages_of(end);
 }
 
 static inline bool f_write(struct model *m, const __u64 *arg)
@@ -192,15 +169,17 @@ static inline bool f_write(struct model *m, const __u64 *arg)
 	static unsigned char buf[M_MAX_PAGES * PG];
 	struct m_vmo *vmo = f_vmo(m, arg[0]);
 	__u64 offset = arg[1], length = arg[2];
-	__u64 limit;
+	__u64 limit, at;
 	long got;
 
-	if (!vmo || !length || offset > vmo->stream)
+	if (!vmo || !length || offset > m_sized(m, vmo)->stream)
 		return false;
-	limit = f_write_limit(vmo);
-	if (vmo->flags & COWVMO_INFO_RESIZABLE && offset + length > limit)
+	limit = f_write_limit(m, vmo);
+	if (length > sizeof(buf) ||
+	    (vmo->may_resize && offset + length > limit))
 		return false;
-	m_bytes(buf, arg[3], offset, length);
+	at = vmo->first * PG + offset;
+	m_bytes(buf, arg[3], at, length);
 	got = vmo_ret(pwrite(vmo->fd, buf, length, offset));
 	if (vmo->read_only) {
 		f_want("write through a read-only fd", got, -EBADF);
@@ -210,11 +189,33 @@ static inline bool f_write(struct model *m, const __u64 *arg)
 		f_want("write past the end", got, -ENOSPC);
 		return true;
 	}
+	if (m_write_error(m_store(m, vmo))) {
+		f_want("write", got, m_write_error(m_store(m, vmo)));
+		return true;
+	}
 	if (length > limit - offset)
 		length = limit - offset;
 	f_want("write", got, length);
-	f_write_model(vmo, offset, length, arg[3]);
+	m_extend(m_sized(m, vmo), offset + length);
+	m_write(m_store(m, vmo), at, length, arg[3]);
 	return true;
+}
+
+static inline long f_decommit_error(const struct model *m,
+				    const struct m_vmo *store, __u64 offset,
+				    __u64 length)
+{
+	if (!length)
+		return 0;
+	if (store->sealed)
+		return -EPERM;
+	if (m_relatives(m, store - m->vmo))
+		return -EOPNOTSUPP;
+	if (offset % PG || length % PG)
+		return -EINVAL;
+	if (m_is_pinned(store, offset / PG, (offset + length) / PG))
+		return -EBUSY;
+	return m_is_contiguous(store) && !m_is_cached(store) ? -EBUSY : 0;
 }
 
 static inline bool f_range_op(struct model *m, const struct f_op *op)
@@ -226,63 +227,116 @@ static inline bool f_range_op(struct model *m, const struct f_op *op)
 	};
 	struct m_vmo *vmo = f_vmo(m, op->arg[0]);
 	__u64 offset = op->arg[1], length = op->arg[2];
+	struct m_vmo *store;
 	long want = 0;
+	__u64 at;
 
-	if (!vmo || !f_inside(vmo, offset, length))
+	if (!vmo || !f_inside(m_sized(m, vmo), offset, length))
 		return false;
+	store = m_store(m, vmo);
+	at = vmo->first * PG + offset;
 	if (vmo->read_only)
 		want = -EACCES;
-	else if (op->kind == F_DECOMMIT && length && m_relatives(m, op->arg[0]))
-		want = -EOPNOTSUPP;
-	else if (op->kind == F_DECOMMIT && length &&
-		 (offset % PG || length % PG))
-		want = -EINVAL;
-	else if (op->kind == F_DECOMMIT &&
-		 m_is_pinned(vmo, offset / PG, (offset + length) / PG))
-		want = -EBUSY;
+	else if (op->kind == F_DECOMMIT)
+		want = f_decommit_error(m, store, at, length);
+	else if (op->kind == F_ZERO && length)
+		want = m_write_error(store);
 	f_want(f_names[op->kind].name,
 	       vmo_op(vmo->fd, codes[op->kind], offset, length, NULL), want);
 	if (!want && op->kind == F_COMMIT)
-		m_commit(vmo, offset, length);
+		m_commit(store, at, length);
 	else if (!want && op->kind == F_DECOMMIT)
-		m_decommit(vmo, offset, length);
+		m_decommit(store, at, length);
 	else if (!want)
-		m_zero(vmo, offset, length);
+		m_zero(store, at, length);
 	return true;
 }
 
 static inline bool f_punch(struct model *m, const __u64 *arg)
 {
 	struct m_vmo *vmo = f_vmo(m, arg[0]);
-	long got;
+	long want, got;
 
-	if (!vmo || !f_inside(vmo, arg[1], arg[2]) || !arg[2])
+	if (!vmo || !f_inside(m_sized(m, vmo), arg[1], arg[2]) || !arg[2])
 		return false;
+	want = vmo->read_only ? -EBADF : m_write_error(m_store(m, vmo));
 	got = vmo_ret(fallocate(vmo->fd,
 				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				arg[1], arg[2]));
-	f_want("punch", got, vmo->read_only ? -EBADF : 0);
-	if (!vmo->read_only)
-		m_zero(vmo, arg[1], arg[2]);
+	f_want("punch", got, want);
+	if (!want)
+		m_zero(m_store(m, vmo), vmo->first * PG + arg[1], arg[2]);
+	return true;
+}
+
+/* fallocate() to commit or to zero: 0 or an error, which has changed nothing */
+static inline long f_allocate_error(const struct model *m,
+				    const struct m_vmo *vmo, __u64 offset,
+				    __u64 end, __u64 mode)
+{
+	const struct m_vmo *store = m_store(m, vmo), *sized = m_sized(m, vmo);
+	__u64 size = sized->pages * PG;
+
+	if (vmo->read_only)
+		return -EBADF;
+	if (!(mode & FALLOC_FL_KEEP_SIZE) && end > sized->stream) {
+		if (end > size && !vmo->may_resize)
+			return -ENOSPC;
+		if (store->sealed)
+			return -EPERM;
+		if (end > size)
+			size = end;
+	}
+	if (mode & FALLOC_FL_ZERO_RANGE)
+		return offset < size ? m_write_error(store) : 0;
+	return end > size ? -ENOSPC : 0;
+}
+
+static inline bool f_allocate(struct model *m, const __u64 *arg)
+{
+	struct m_vmo *vmo = f_vmo(m, arg[0]), *sized;
+	__u64 offset = arg[1], end = arg[1] + arg[2];
+	__u64 at;
+	long want;
+
+	if (!vmo || !arg[2] || end > M_MAX_PAGES * PG ||
+	    arg[3] & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE))
+		return false;
+	sized = m_sized(m, vmo);
+	at = vmo->first * PG + offset;
+	want = f_allocate_error(m, vmo, offset, end, arg[3]);
+	f_want("fallocate", vmo_ret(fallocate(vmo->fd, arg[3], offset, arg[2])),
+	       want);
+	if (want)
+		return true;
+	if (!(arg[3] & FALLOC_FL_KEEP_SIZE))
+		m_extend(sized, end);
+	if (end > sized->pages * PG)
+		end = sized->pages * PG;
+	if (!(arg[3] & FALLOC_FL_ZERO_RANGE))
+		m_commit(m_store(m, vmo), at, end - offset);
+	else if (offset < end)
+		m_zero(m_store(m, vmo), at, end - offset);
 	return true;
 }
 
 static inline bool f_resize(struct model *m, const __u64 *arg)
 {
-	struct m_vmo *vmo = f_vmo(m, arg[0]);
+	struct m_vmo *vmo = f_vmo(m, arg[0]), *store;
 	long want = 0;
 
 	if (!vmo || arg[1] > M_MAX_PAGES * PG)
 		return false;
+	store = m_store(m, vmo);
 	if (vmo->read_only)
 		want = -EACCES;
-	else if (!(vmo->flags & COWVMO_INFO_RESIZABLE))
+	else if (!vmo->may_resize || store->sealed)
 		want = -EPERM;
-	else if (m_is_pinned(vmo, m_pages_of(arg[1]), vmo->pages))
+	else if (m_is_pinned(store, m_pages_of(arg[1]), store->pages))
 		want = -EBUSY;
 	f_want("resize", vmo_set_size(vmo->fd, arg[1]), want);
 	if (!want)
-		m_resize(m, arg[0], arg[1]);
+		m_resize(m, store, arg[1]);
 	return true;
 }
 
@@ -297,11 +351,13 @@ static inline bool f_stream(struct model *m, const __u64 *arg)
 		want = -EACCES;
 	else if (m_is_contiguous(vmo))
 		want = -EOPNOTSUPP;
-	else if (arg[1] > vmo->pages * PG)
+	else if (arg[1] > m_sized(m, vmo)->pages * PG)
 		want = -ERANGE;
+	else if (arg[1] != m_sized(m, vmo)->stream)
+		want = m_write_error(m_store(m, vmo));
 	f_want("stream", vmo_set_stream_size(vmo->fd, arg[1]), want);
 	if (!want)
-		m_set_stream(vmo, arg[1]);
+		m_set_stream(m, vmo, arg[1]);
 	return true;
 }
 
@@ -328,12 +384,15 @@ static inline bool f_pin(struct model *m, const __u64 *arg)
 	int fd;
 
 	if (!vmo || arg[1] >= M_PINS || m->pin[arg[1]].used ||
-	    arg[4] & ~COWVMO_PIN_WRITE || !f_inside(vmo, offset, length))
+	    arg[4] & ~COWVMO_PIN_WRITE ||
+	    !f_inside(m_sized(m, vmo), offset, length))
 		return false;
 	if (vmo->read_only && arg[4] & COWVMO_PIN_WRITE)
 		want = -EACCES;
 	else if (offset % PG || length % PG || !length)
 		want = -EINVAL;
+	else if (m_store(m, vmo)->sealed && arg[4] & COWVMO_PIN_WRITE)
+		want = -EPERM;
 	fd = vmo_pin(vmo->fd, arg[4], offset, length);
 	f_want("pin", fd < 0 ? fd : 0, want);
 	if (fd < 0)
@@ -367,8 +426,8 @@ static inline bool f_pin_store(struct model *m, const __u64 *arg)
 	m_bytes(buf, arg[4], arg[2], arg[3]);
 	f_want("signal of a store to a pin",
 	       f_copy(mem + arg[1] * PG + arg[2], buf, arg[3]), 0);
-	memcpy(m_page_own(vmo, pin->first + arg[1])->data + arg[2], buf,
-	       arg[3]);
+	memcpy(m_page_own(m_store(m, vmo), vmo->first + pin->first +
+			  arg[1])->data + arg[2], buf, arg[3]);
 	f_want("munmap", vmo_ret(munmap(mem, pin->pages * PG)), 0);
 	return true;
 }
@@ -387,12 +446,25 @@ static inline bool f_unpin(struct model *m, const __u64 *arg)
 
 /* Mapped */
 
+static inline long f_map_error(const struct m_vmo *store,
+			       const struct m_vmo *vmo, bool shared, bool write)
+{
+	if (!shared)
+		return m_is_cached(store) ? 0 : -EBUSY;
+	if (!write)
+		return 0;
+	if (vmo->read_only)
+		return -EACCES;
+	return store->sealed ? -EPERM : 0;
+}
+
 static inline bool f_do_map(struct model *m, const __u64 *arg)
 {
 	struct m_vmo *vmo = f_vmo(m, arg[1]);
-	bool shared = arg[5], write = arg[4] & PROT_WRITE;
+	bool shared = arg[5];
 	struct m_map *map;
 	unsigned int i;
+	long want;
 	char *mem;
 
 	if (!vmo || arg[0] >= M_MAPS || m->map[arg[0]].used || !arg[3] ||
@@ -400,17 +472,15 @@ static inline bool f_do_map(struct model *m, const __u64 *arg)
 		return false;
 	mem = mmap(NULL, arg[3] * PG, arg[4], shared ? MAP_SHARED : MAP_PRIVATE,
 		   vmo->fd, arg[2] * PG);
-	if (shared && write && vmo->read_only) {
-		f_want("mmap of a read-only fd", mem == MAP_FAILED ? -errno : 0,
-		       -EACCES);
+	want = f_map_error(m_store(m, vmo), vmo, shared, arg[4] & PROT_WRITE);
+	f_want("mmap", mem == MAP_FAILED ? -errno : 0, want);
+	if (want)
 		return true;
-	}
-	if (mem == MAP_FAILED)
-		f_fail("mmap: %d", -errno);
 	map = &m->map[arg[0]];
 	*map = (struct m_map) {
 		.used = true, .shared = shared, .vmo = arg[1],
-		.read_only = vmo->read_only, .first = arg[2], .pages = arg[3],
+		.read_only = vmo->read_only || m_store(m, vmo)->sealed,
+		.first = arg[2], .pages = arg[3],
 	};
 	for (i = 0; i < map->pages; i++) {
 		map->page[i].at = (unsigned char *)mem + i * PG;
@@ -430,25 +500,49 @@ static inline int f_signal(const struct model *m, const struct m_map *map,
 		return SIGSEGV;
 	if (page->copy)
 		return 0;
-	if (map->first + (page - map->page) >= m->vmo[map->vmo].pages)
+	if (map->first + (page - map->page) >=
+	    m_sized(m, &m->vmo[map->vmo])->pages)
 		return SIGBUS;
 	return 0;
+}
+
+/* Which page of the store a page of a mapping is */
+static inline __u64 f_map_index(const struct model *m, const struct m_map *map,
+				const struct m_map_page *page)
+{
+	return m->vmo[map->vmo].first + map->first + (page - map->page);
 }
 
 /* The page of the model that a store to a mapping changes */
 static inline struct m_page *f_target(struct model *m, struct m_map *map,
 				      struct m_map_page *page)
 {
-	struct m_vmo *vmo = &m->vmo[map->vmo];
-	__u64 index = map->first + (page - map->page);
+	struct m_vmo *store = m_store(m, &m->vmo[map->vmo]);
+	__u64 index = f_map_index(m, map, page);
 
 	if (map->shared)
-		return m_page_own(vmo, index);
-	if (!page->copy)
-		m_read(vmo, index, 1);
-	if (!page->copy)
-		page->copy = m_page_new(vmo->page[index]);
+		return m_page_own(store, index);
+	if (page->copy)
+		return page->copy;
+	m_read(store, index, 1);
+	page->copy = m_page_new(store->page[index]);
 	return page->copy;
+}
+
+/* A load makes nothing, but of what is not cached, or lent. */
+static inline const struct m_page *f_source(struct model *m,
+					    const struct m_map *map,
+					    const struct m_map_page *page)
+{
+	struct m_vmo *store = m_store(m, &m->vmo[map->vmo]);
+	static const struct m_page nothing;
+	__u64 index = f_map_index(m, map, page);
+
+	if (page->copy)
+		return page->copy;
+	if (!m_is_cached(store) || m_is_contiguous(store))
+		return m_page_own(store, index);
+	return store->page[index] ? store->page[index] : &nothing;
 }
 
 static inline bool f_store(struct model *m, const __u64 *arg)
@@ -491,10 +585,12 @@ static inline bool f_fork_store(struct model *m, const __u64 *arg)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		f_fail("fork: %d, status %#x", -errno, status);
 	f_want("signal of a child's store", WEXITSTATUS(status), want);
-	if (!want && map->shared)
+	if (want)
+		return true;
+	if (map->shared)
 		memcpy(f_target(m, map, page)->data, buf, PG);
-	else if (!want && !page->copy)
-		m_read(&m->vmo[map->vmo], map->first + arg[1], 1);
+	else
+		f_source(m, map, page);
 	return true;
 }
 
@@ -602,29 +698,32 @@ static inline bool f_populate(struct model *m, const __u64 *arg)
 			       MADV_POPULATE_READ)), 0);
 	if (arg[2])
 		f_target(m, map, page);
-	else if (!page->copy)
-		m_read(&m->vmo[map->vmo], map->first + arg[1], 1);
+	else
+		f_source(m, map, page);
 	return true;
 }
 
 static inline bool f_remove(struct model *m, const __u64 *arg)
 {
 	struct m_map *map = f_map(m, arg[0], arg[1], arg[2]);
-	struct m_vmo *vmo;
+	struct m_vmo *vmo, *store;
 	__u64 i;
 
 	if (!map || !map->shared || map->read_only)
 		return false;
 	vmo = &m->vmo[map->vmo];
+	store = m_store(m, vmo);
 	for (i = arg[1]; i < arg[1] + arg[2]; i++) {
 		struct m_map_page *page = &map->page[i];
+		bool inside = map->first + i < m_sized(m, vmo)->pages;
+		long want = inside ? m_write_error(store) : 0;
 
 		if (!page->at || !(page->prot & PROT_WRITE))
 			continue;
 		f_want("MADV_REMOVE",
-		       vmo_ret(madvise(page->at, PG, MADV_REMOVE)), 0);
-		if (map->first + i < vmo->pages)
-			m_drop(vmo, map->first + i);
+		       vmo_ret(madvise(page->at, PG, MADV_REMOVE)), want);
+		if (inside && !want)
+			m_drop(store, f_map_index(m, map, page));
 	}
 	return true;
 }
@@ -632,21 +731,13 @@ static inline bool f_remove(struct model *m, const __u64 *arg)
 static inline void f_look_page(struct model *m, const struct m_map *map,
 			       const struct m_map_page *page)
 {
-	struct m_vmo *vmo = &m->vmo[map->vmo];
-	__u64 index = map->first + (page - map->page);
 	int want = f_signal(m, map, page, false);
-	static const struct m_page nothing;
-	const struct m_page *content = page->copy;
 	unsigned char buf[PG];
 
 	f_want("signal of a load", f_copy(buf, page->at, PG), want);
 	if (want)
 		return;
-	if (!content)
-		m_read(vmo, index, 1);
-	if (!content)
-		content = vmo->page[index] ? vmo->page[index] : &nothing;
-	if (memcmp(buf, content->data, PG))
+	if (memcmp(buf, f_source(m, map, page)->data, PG))
 		f_fail("mapping %d page %llu differs", (int)(map - m->map),
 		       (unsigned long long)(page - map->page));
 }
@@ -664,25 +755,32 @@ static inline bool f_look(struct model *m, __u64 index)
 }
 
 #include "fuzz_pair.h"
+#include "fuzz_view.h"
 
 static inline bool f_apply(struct model *m, const struct f_op *op)
 {
 	switch (op->kind) {
 	case F_CREATE:		return f_create(m, op->arg);
 	case F_CLONE:		return f_clone(m, op->arg);
+	case F_SLICE:		return f_slice(m, op->arg);
+	case F_REFERENCE:	return f_reference(m, op->arg);
 	case F_CLOSE:		return f_close(m, op->arg);
 	case F_WRITE:		return f_write(m, op->arg);
 	case F_COMMIT:
 	case F_DECOMMIT:
 	case F_ZERO:		return f_range_op(m, op);
 	case F_PUNCH:		return f_punch(m, op->arg);
+	case F_ALLOCATE:	return f_allocate(m, op->arg);
 	case F_RESIZE:		return f_resize(m, op->arg);
 	case F_STREAM:		return f_stream(m, op->arg);
 	case F_PRIORITY:	return f_priority(m, op->arg);
+	case F_SEAL:		return f_seal(m, op->arg);
+	case F_POLICY:		return f_policy(m, op->arg);
 	case F_RESTORE:		return f_restore(m, op->arg);
 	case F_COMPARE:		return f_compare(m, op->arg);
 	case F_TRANSFER:	return f_transfer(m, op->arg);
 	case F_REFLINK:		return f_reflink(m, op->arg);
+	case F_COPY:		return f_copy_range(m, op->arg);
 	case F_PIN:		return f_pin(m, op->arg);
 	case F_PIN_STORE:	return f_pin_store(m, op->arg);
 	case F_UNPIN:		return f_unpin(m, op->arg);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The model fuzzer: random operations on many VMOs and mappings, compared with
- * a trivial model after each step: content, sizes, family, attribution.
+ * The model fuzzer: random operations on many VMOs, slices, references and
+ * mappings, compared with a trivial model after each step: content, sizes,
+ * family, attribution.
  *
  * FUZZ_SEED=n		where to begin; printed, random otherwise
  * FUZZ_STEPS=n		operations in all; a million for a soak
@@ -35,6 +36,9 @@ struct settings {
  */
 struct record {
 	unsigned int done;
+	/* of each kind, how often it was done, and refused as it should be */
+	unsigned long did[F_KINDS];
+	unsigned long refused[F_KINDS];
 	struct f_op op[SEGMENT];
 	struct f_verdict verdict;
 };
@@ -75,6 +79,19 @@ static void check_at_end(struct model *m)
 	f_want("validate", vmo_validate(), 0);
 }
 
+/* Returns false if it does not fit the state. */
+static bool apply(struct model *m, const struct f_op *op)
+{
+	f_refused = false;
+	if (!f_apply(m, op))
+		return false;
+	if (f_refused)
+		record->refused[op->kind]++;
+	else
+		record->did[op->kind]++;
+	return true;
+}
+
 static void run_random(__u64 seed, unsigned int steps)
 {
 	__u64 rnd = seed * 2 + 1, look = seed | 1;
@@ -84,7 +101,7 @@ static void run_random(__u64 seed, unsigned int steps)
 	for (i = 0; i < steps; i++) {
 		f_make(m, &rnd, &record->op[i]);
 		record->done = i + 1;
-		if (f_apply(m, &record->op[i]))
+		if (apply(m, &record->op[i]))
 			check_after(m, &look, i, &settings);
 	}
 	check_at_end(m);
@@ -237,6 +254,16 @@ static void replay(const char *path)
 			 list.ops);
 }
 
+/* So that it shows when the fuzzer does not get to do something any more. */
+static void print_counts(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < F_KINDS; i++)
+		ksft_print_msg("%s: %lu done, %lu refused\n", f_names[i].name,
+			       record->did[i], record->refused[i]);
+}
+
 static void fuzz(void)
 {
 	unsigned int segments = (settings.steps + SEGMENT - 1) / SEGMENT;
@@ -254,6 +281,7 @@ static void fuzz(void)
 		ksft_test_result(ok, "FUZZ_SEED=%llu FUZZ_STEPS=%u\n",
 				 (unsigned long long)seed, steps);
 	}
+	print_counts();
 }
 
 int main(void)

@@ -4,13 +4,16 @@
  * believed. A VMO is an array of pointers to pages; a snapshot copies the
  * pointers and counts them. Whoever writes a page that somebody else points to
  * gets a copy. Attribution is then nothing but counting.
+ *
+ * A slice or reference has no array: it names its store, the VMO whose pages it
+ * shows, and where they begin there.
  */
 #ifndef COWVMO_SELFTEST_MODEL_H
 #define COWVMO_SELFTEST_MODEL_H
 
 #include "vmo.h"
 
-#define M_VMOS		12
+#define M_VMOS		16
 #define M_MAPS		8
 #define M_MAP_PAGES	48
 #define M_PINS		5
@@ -24,20 +27,38 @@ struct m_page {
 	unsigned char data[PG];
 };
 
-/* fd is -1 while only a mapping keeps the VMO. @parent is an index or -1. */
+/*
+ * fd is -1 while only mappings, pins and slices keep the VMO. A hidden one is
+ * gone for all who look, but references to it still show its pages. Of indexes,
+ * -1 is none.
+ */
 struct m_vmo {
 	bool used;
+	bool hidden;
 	bool read_only;
+	bool may_resize;
 	bool high;
 	int fd;
 	int parent;
-	int family;
+	int store;
+	/* what a slice was made of, and keeps */
+	int slice_of;
 	__u32 flags;
 	unsigned int mapped;
 	unsigned int pinned;
 	__u64 id;
+	__u64 family;
+	/* when it was made, compared with others */
+	__u64 born;
+	/* of a reference, its store's count: see m_sized() */
 	__u64 stream;
 	__u64 pages;
+	/* first page in the store: 0 unless it is a slice */
+	__u64 first;
+
+	/* Only a store has the rest. */
+	bool sealed;
+	__u32 policy;
 	/* sum of the offsets of this and all earlier generations, in pages */
 	__u64 base;
 	struct m_page *page[M_MAX_PAGES];
@@ -81,8 +102,39 @@ struct model {
 	struct m_vmo vmo[M_VMOS];
 	struct m_map map[M_MAPS];
 	struct m_pin pin[M_PINS];
-	int families;
+	__u64 born;
 };
+
+static inline bool m_is_slice(const struct m_vmo *vmo)
+{
+	return vmo->flags & COWVMO_INFO_SLICE;
+}
+
+static inline struct m_vmo *m_store(const struct model *m,
+				    const struct m_vmo *vmo)
+{
+	return (struct m_vmo *)&m->vmo[vmo->store];
+}
+
+/* Whose size and stream size it has: a slice has its own. */
+static inline struct m_vmo *m_sized(const struct model *m,
+				    const struct m_vmo *vmo)
+{
+	return m_is_slice(vmo) ? (struct m_vmo *)vmo : m_store(m, vmo);
+}
+
+static inline bool m_is_cached(const struct m_vmo *store)
+{
+	return store->policy == COWVMO_CACHE_CACHED;
+}
+
+/* What the kernel answers when it is to write: 0 or an error */
+static inline long m_write_error(const struct m_vmo *store)
+{
+	if (store->sealed)
+		return -EPERM;
+	return m_is_cached(store) ? 0 : -EBUSY;
+}
 
 static inline __u64 m_pages_of(__u64 bytes)
 {
@@ -202,6 +254,16 @@ static inline void m_commit(struct m_vmo *vmo, __u64 offset, __u64 length)
 		m_page_own(vmo, i);
 }
 
+static inline bool m_has_holes(const struct m_vmo *vmo)
+{
+	__u64 i;
+
+	for (i = 0; i < vmo->pages; i++)
+		if (!vmo->page[i])
+			return true;
+	return false;
+}
+
 static inline void m_decommit(struct m_vmo *vmo, __u64 offset, __u64 length)
 {
 	__u64 i;
@@ -228,66 +290,79 @@ static inline bool m_is_pinned(const struct m_vmo *vmo, __u64 first, __u64 end)
 	return false;
 }
 
+static inline bool m_has_pins(const struct m_vmo *store)
+{
+	return m_is_pinned(store, 0, store->pages);
+}
+
 static inline void m_pin(struct model *m, int index, int to, __u64 first,
 			 __u64 pages, bool writable)
 {
-	struct m_vmo *vmo = &m->vmo[index];
+	struct m_vmo *vmo = &m->vmo[index], *store = m_store(m, vmo);
 	__u64 i;
 
 	m->pin[to] = (struct m_pin) {
 		.used = true, .writable = writable, .vmo = index,
 		.first = first, .pages = pages,
 	};
-	m_commit(vmo, first * PG, pages * PG);
+	first += vmo->first;
+	m_commit(store, first * PG, pages * PG);
 	for (i = first; i < first + pages; i++)
-		vmo->pins[i]++;
+		store->pins[i]++;
 	vmo->pinned++;
 }
 
 /* What a private mapping copied beyond a new end is lost with it. */
-static inline void m_cut_copies(struct model *m, int vmo)
+static inline void m_cut_copies(struct model *m, const struct m_vmo *store)
 {
 	unsigned int i, p;
 
 	for (i = 0; i < M_MAPS; i++) {
 		struct m_map *map = &m->map[i];
+		const struct m_vmo *vmo = &m->vmo[map->vmo];
 
-		if (!map->used || map->vmo != vmo)
+		if (!map->used || m_store(m, vmo) != store)
 			continue;
 		for (p = 0; p < map->pages; p++)
-			if (map->first + p >= m->vmo[vmo].pages)
+			if (map->first + p >= m_sized(m, vmo)->pages)
 				m_page_put(&map->page[p].copy);
 	}
 }
 
-/* Everything from a place on is gone; the page it is in becomes one's own. */
-static inline void m_cut(struct m_vmo *vmo, __u64 from)
+/*
+ * Everything from a place on, up to page @end, is gone; the page it is in
+ * becomes one's own.
+ */
+static inline void m_cut(struct m_vmo *store, __u64 from, __u64 end)
 {
 	__u64 tail = from % PG;
 	__u64 i;
 
-	for (i = m_pages_of(from); i < vmo->pages; i++)
-		m_drop(vmo, i);
-	if (tail && vmo->page[from / PG])
-		memset(m_page_own(vmo, from / PG)->data + tail, 0, PG - tail);
+	for (i = m_pages_of(from); i < end; i++)
+		m_drop(store, i);
+	if (tail && store->page[from / PG])
+		memset(m_page_own(store, from / PG)->data + tail, 0,
+		       PG - tail);
 }
 
-static inline void m_resize(struct model *m, int index, __u64 bytes)
+static inline void m_resize(struct model *m, struct m_vmo *store, __u64 bytes)
 {
-	struct m_vmo *vmo = &m->vmo[index];
-
-	if (bytes < vmo->pages * PG)
-		m_cut(vmo, bytes);
-	vmo->pages = m_pages_of(bytes);
-	vmo->stream = bytes;
-	m_cut_copies(m, index);
+	if (bytes < store->pages * PG)
+		m_cut(store, bytes, store->pages);
+	store->pages = m_pages_of(bytes);
+	store->stream = bytes;
+	m_cut_copies(m, store);
 }
 
-static inline void m_set_stream(struct m_vmo *vmo, __u64 bytes)
+static inline void m_set_stream(struct model *m, struct m_vmo *vmo, __u64 bytes)
 {
-	if (bytes != vmo->stream)
-		m_cut(vmo, bytes < vmo->stream ? bytes : vmo->stream);
-	vmo->stream = bytes;
+	struct m_vmo *sized = m_sized(m, vmo);
+	__u64 from = bytes < sized->stream ? bytes : sized->stream;
+
+	if (bytes != sized->stream)
+		m_cut(m_store(m, vmo), vmo->first * PG + from,
+		      vmo->first + sized->pages);
+	sized->stream = bytes;
 }
 
 static inline void m_create(struct model *m, int index, __u64 bytes,
@@ -297,10 +372,12 @@ static inline void m_create(struct model *m, int index, __u64 bytes,
 
 	memset(vmo, 0, sizeof(*vmo));
 	vmo->used = true;
-	vmo->flags = flags & COWVMO_CREATE_RESIZABLE ?
-		COWVMO_INFO_RESIZABLE : 0;
+	vmo->may_resize = flags & COWVMO_CREATE_RESIZABLE;
+	vmo->flags = vmo->may_resize ? COWVMO_INFO_RESIZABLE : 0;
 	vmo->parent = -1;
-	vmo->family = m->families++;
+	vmo->store = index;
+	vmo->slice_of = -1;
+	vmo->born = ++m->born;
 	vmo->pages = m_pages_of(bytes);
 	vmo->stream = bytes;
 	if (!(flags & COWVMO_CREATE_CONTIGUOUS))
@@ -313,61 +390,141 @@ static inline void m_create(struct model *m, int index, __u64 bytes,
 static inline void m_clone(struct model *m, int from, int to, __u64 offset,
 			   __u64 bytes, __u32 flags)
 {
-	struct m_vmo *parent = &m->vmo[from], *vmo = &m->vmo[to];
+	struct m_vmo *store = m_store(m, &m->vmo[from]), *vmo = &m->vmo[to];
 	__u64 i;
 
 	m_create(m, to, bytes, flags);
 	vmo->flags |= COWVMO_INFO_COW_CLONE;
 	if (flags & COWVMO_CREATE_NO_WRITE) {
-		vmo->flags |= COWVMO_INFO_IMMUTABLE | COWVMO_INFO_READ_ONLY_FD;
+		vmo->flags |= COWVMO_INFO_IMMUTABLE;
 		vmo->read_only = true;
 	}
 	vmo->parent = from;
-	vmo->family = parent->family;
-	vmo->base = parent->base + offset / PG;
+	vmo->family = store->family;
+	vmo->base = store->base + offset / PG;
 	for (i = 0; i < vmo->pages; i++) {
-		if (offset / PG + i >= parent->pages)
+		if (offset / PG + i >= store->pages)
 			break;
-		vmo->page[i] = parent->page[offset / PG + i];
+		vmo->page[i] = store->page[offset / PG + i];
 		if (vmo->page[i])
 			vmo->page[i]->sharers++;
 	}
 }
 
-/* A VMO dies with fd, mappings and pins; children go to its parent. */
-static inline void m_release(struct model *m, int index)
+/* A slice, or with @slice being false a reference */
+static inline void m_show(struct model *m, int from, int to, bool slice,
+			  __u64 offset, __u64 bytes, __u32 flags)
 {
-	struct m_vmo *vmo = &m->vmo[index];
+	struct m_vmo *parent = &m->vmo[from], *vmo = &m->vmo[to];
+
+	m_create(m, to, bytes, flags);
+	vmo->parent = from;
+	vmo->family = parent->family;
+	vmo->store = parent->store;
+	vmo->read_only = parent->read_only || flags & COWVMO_CREATE_NO_WRITE;
+	vmo->flags = COWVMO_INFO_REFERENCE |
+		(m_store(m, parent)->flags & COWVMO_INFO_RESIZABLE);
+	if (!slice)
+		return;
+	vmo->flags = COWVMO_INFO_SLICE |
+		(parent->flags & COWVMO_INFO_CONTIGUOUS);
+	if (m_is_contiguous(vmo))
+		vmo->stream = vmo->pages * PG;
+	vmo->slice_of = from;
+	vmo->first = parent->first + offset / PG;
+}
+
+/* Is there a slice that keeps it? */
+static inline bool m_is_kept(const struct model *m, int index)
+{
+	int i;
+
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && !m->vmo[i].hidden &&
+		    m->vmo[i].slice_of == index)
+			return true;
+	return false;
+}
+
+/*
+ * Whose the memory counts as: of all who can be seen and show the store, who
+ * came first, which is the store itself while it can be seen. Or -1
+ */
+static inline int m_speaker(const struct model *m, int store)
+{
+	int i, who = -1;
+
+	for (i = 0; i < M_VMOS; i++) {
+		const struct m_vmo *vmo = &m->vmo[i];
+
+		if (!vmo->used || vmo->hidden || vmo->store != store ||
+		    m_is_slice(vmo))
+			continue;
+		if (who < 0 || vmo->born < m->vmo[who].born)
+			who = i;
+	}
+	return who;
+}
+
+/* Nobody sees it any more. Its pages go when nobody shows them. */
+static inline void m_hide(struct model *m, int index)
+{
+	struct m_vmo *vmo = &m->vmo[index], *store = m_store(m, vmo);
 	__u64 i;
 
-	if (vmo->fd >= 0 || vmo->mapped || vmo->pinned)
-		return;
-	for (i = 0; i < vmo->pages; i++)
-		m_page_put(&vmo->page[i]);
 	for (i = 0; i < M_VMOS; i++)
 		if (m->vmo[i].used && m->vmo[i].parent == index)
 			m->vmo[i].parent = vmo->parent;
-	vmo->used = false;
+	vmo->hidden = true;
+	vmo->parent = -1;
+	vmo->high = false;
+	if (store != vmo)
+		vmo->used = false;
+	if (m_speaker(m, vmo->store) >= 0)
+		return;
+	for (i = 0; i < store->pages; i++)
+		m_page_put(&store->page[i]);
+	store->used = false;
+}
+
+/*
+ * A VMO dies with fd, mappings, pins and slices; children go to its parent. A
+ * slice may be the last that kept the one it was made of.
+ */
+static inline void m_release(struct model *m, int index)
+{
+	while (index >= 0) {
+		struct m_vmo *vmo = &m->vmo[index];
+
+		if (vmo->fd >= 0 || vmo->mapped || vmo->pinned ||
+		    m_is_kept(m, index))
+			return;
+		m_hide(m, index);
+		index = vmo->slice_of;
+	}
 }
 
 static inline void m_unpin(struct model *m, struct m_pin *pin)
 {
 	struct m_vmo *vmo = &m->vmo[pin->vmo];
+	__u64 first = vmo->first + pin->first;
 	__u64 i;
 
-	for (i = pin->first; i < pin->first + pin->pages; i++)
-		vmo->pins[i]--;
+	for (i = first; i < first + pin->pages; i++)
+		m_store(m, vmo)->pins[i]--;
 	vmo->pinned--;
 	pin->used = false;
 	m_release(m, pin->vmo);
 }
 
+/* Others of the family that have pages of their own, hidden ones too */
 static inline unsigned int m_relatives(const struct model *m, int index)
 {
-	unsigned int i, n = 0;
+	int i, n = 0;
 
 	for (i = 0; i < M_VMOS; i++)
-		if (m->vmo[i].used && m->vmo[i].family == m->vmo[index].family)
+		if (m->vmo[i].used && m->vmo[i].store == i &&
+		    m->vmo[i].family == m->vmo[index].family)
 			n++;
 	return n - 1;
 }
@@ -391,6 +548,18 @@ static inline bool m_is_high(const struct model *m, int index)
 		return true;
 	for (i = 0; i < M_VMOS; i++)
 		if (m->vmo[i].used && m->vmo[i].parent == index &&
+		    m_is_high(m, i))
+			return true;
+	return false;
+}
+
+/* The memory is that of all who show it. */
+static inline bool m_is_shown_high(const struct model *m, int store)
+{
+	int i;
+
+	for (i = 0; i < M_VMOS; i++)
+		if (m->vmo[i].used && m->vmo[i].store == store &&
 		    m_is_high(m, i))
 			return true;
 	return false;
