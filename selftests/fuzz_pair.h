@@ -294,8 +294,8 @@ static inline void m_copy_bytes(struct m_vmo *to, __u64 dst,
 }
 
 /*
- * Whole pages are a reflink; what does not lie so goes through a pipe. Of the
- * cases in between some is both.
+ * Whole pages are a reflink; what begins elsewhere goes through a pipe. Whole
+ * pages and a part of one would be both, and are left out.
  */
 static inline bool f_copy_range(struct model *m, const __u64 *arg)
 {
