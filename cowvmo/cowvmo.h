@@ -501,6 +501,7 @@ int cow_contig_create(struct cowvmo *vmo, unsigned int align_log2);
 void cow_contig_end(struct cowvmo *vmo);
 
 /* loan.c */
+u64 cow_loan_bytes(const struct cow_contig *contig);
 int cow_loan_prepare(struct cowvmo *vmo);
 bool cow_loan_is_on(void);
 int cow_loan_lend(struct cowvmo *vmo, u64 first, u64 last);

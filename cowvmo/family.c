@@ -429,7 +429,8 @@ int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	info->out_scaled_fraction = scaled.fraction;
 	info->out_populated_bytes = ptree_populated(&vmo->tree) << PAGE_SHIFT;
 	info->out_private_bytes = ptree_private(&vmo->tree) << PAGE_SHIFT;
-	info->out_metadata_bytes = ptree_metadata_bytes(&vmo->tree);
+	info->out_metadata_bytes = ptree_metadata_bytes(&vmo->tree) +
+				   cow_loan_bytes(vmo->contig);
 	view_close(&view);
 	return 0;
 }

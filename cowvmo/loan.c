@@ -169,6 +169,18 @@ int cow_loan_prepare(struct cowvmo *vmo)
 	return 0;
 }
 
+/**
+ * cow_loan_bytes() - the memory that notes what is lent
+ * @contig: the memory of a contiguous VMO, or NULL
+ *
+ * Return: bytes.
+ */
+u64 cow_loan_bytes(const struct cow_contig *contig)
+{
+	return contig && READ_ONCE(contig->loans) ?
+	       contig->nr_pages * sizeof(struct cow_loan) : 0;
+}
+
 /* Takes the page out of its slot, which needs no memory. */
 static void lend_page(struct cowvmo *vmo, u64 index)
 {

@@ -15,7 +15,7 @@
  * the same pages each time. On request, content is copied into the pages that
  * the VMO has of its own instead: nothing is unmapped, nothing allocated. Since
  * nobody is kept from writing meanwhile, that is for callers who know that
- * nobody does. Where it does not work out, the rest is restored as always.
+ * nobody does. Where it does not work out, all is restored as always.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>

@@ -5,6 +5,7 @@
  */
 #include <linux/fs.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "contig.h"
@@ -133,12 +134,15 @@ static int splice_out(int *fds, __u64 seed)
 TEST_F(loan, decommit)
 {
 	struct cowvmo_get_info info;
-	__u64 done = 7;
+	__u64 done = 7, metadata;
 
+	EXPECT_EQ(0, vmo_info(self->lender, &info, COWVMO_INFO_MEMORY));
+	metadata = info.out_metadata_bytes;
 	EXPECT_EQ(0, vmo_op(self->lender, COWVMO_OP_DECOMMIT, 3 * PG, 5 * PG,
 			    &done));
 	EXPECT_EQ(5 * PG, done);
 	EXPECT_EQ(0, vmo_info(self->lender, &info, COWVMO_INFO_MEMORY));
+	EXPECT_LE(metadata + PAGES * 8, info.out_metadata_bytes);
 	EXPECT_EQ((PAGES - 5) * PG, info.out_populated_bytes);
 	EXPECT_EQ((PAGES - 5) * PG, info.out_private_bytes);
 	EXPECT_EQ((PAGES - 5) * PG, info.out_scaled_bytes);
@@ -650,26 +654,73 @@ TEST_F(loan, policy_of_the_lender)
 
 /* --- Pages that somebody holds */
 
+#define HELD_WAYS	7U
+
+static bool commit_stops(FIXTURE_DATA(loan) * self, unsigned int page)
+{
+	__u64 done = 0;
+
+	return vmo_op(self->lender, COWVMO_OP_COMMIT, 0, PAGES * PG,
+		      &done) == -EBUSY && done == page * PG;
+}
+
+/* Does this way to have page @page of the lender fail as it should? */
+static bool held_fails(FIXTURE_DATA(loan) * self, unsigned int way,
+		       unsigned int page)
+{
+	unsigned char byte;
+
+	switch (way) {
+	case 0:
+		return commit_stops(self, page);
+	case 1:
+		return vmo_put_byte(self->lender, page * PG, 1) == -EBUSY;
+	case 2:
+		return vmo_get_byte(self->lender, page * PG) == -EBUSY;
+	case 3:
+		return vmo_pin(self->lender, 0, page * PG, PG) == -EBUSY;
+	case 4:
+		return vmo_try_read(self->mem + page * PG, &byte) == SIGBUS;
+	case 5:
+		return vmo_try_write(self->mem + page * PG, 1) == SIGBUS;
+	default:
+		return vmo_pin(self->borrower, 0, 5 * PG, PG) == -EBUSY;
+	}
+}
+
+/* All at once, as each waits for a while. */
+static pid_t start_held(FIXTURE_DATA(loan) * self, unsigned int way,
+			unsigned int page)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(held_fails(self, way, page) ? 0 : 1);
+	return pid;
+}
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid ? status : -ECHILD;
+}
+
 /* A pipe has one of them: no way to have that, until it has been read. */
 TEST_F(loan, held)
 {
-	unsigned char byte;
-	__u64 done = 0;
+	pid_t pids[HELD_WAYS];
+	unsigned int way;
 	int fds[2], i;
 
 	lend(_metadata, self);
 	/* Which page of the lender is the borrower's fifth? */
 	i = frame_of(self->borrower, 5) - self->base;
 	ASSERT_EQ(0, splice_in(fds, self->theirs + 5 * PG));
-	EXPECT_EQ(-EBUSY, vmo_op(self->lender, COWVMO_OP_COMMIT, 0, PAGES * PG,
-				 &done));
-	EXPECT_EQ(i * PG, done);
-	EXPECT_EQ(-EBUSY, vmo_put_byte(self->lender, i * PG, 1));
-	EXPECT_EQ(-EBUSY, vmo_get_byte(self->lender, i * PG));
-	EXPECT_EQ(-EBUSY, vmo_pin(self->lender, 0, i * PG, PG));
-	EXPECT_EQ(SIGBUS, vmo_try_read(self->mem + i * PG, &byte));
-	EXPECT_EQ(SIGBUS, vmo_try_write(self->mem + i * PG, 1));
-	EXPECT_EQ(-EBUSY, vmo_pin(self->borrower, 0, 5 * PG, PG));
+	for (way = 0; way < HELD_WAYS; way++)
+		pids[way] = start_held(self, way, i);
+	for (way = 0; way < HELD_WAYS; way++)
+		EXPECT_EQ(0, status_of(pids[way])) TH_LOG("way %u", way);
 	EXPECT_EQ(0, vmo_validate());
 	/* The others do come. */
 	EXPECT_EQ(0, vmo_commit(self->lender, (i + 1) * PG,

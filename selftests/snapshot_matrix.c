@@ -10,6 +10,7 @@
 enum { PARENT, CHILD, GRANDCHILD, MEMBERS };
 
 /* Four pages with content and one without */
+#define SNAPSHOT	COWVMO_CHILD_SNAPSHOT
 #define FILLED	4
 #define PAGES	5
 
@@ -114,11 +115,11 @@ static void run_case(const struct matrix_case *c)
 	for (i = 0; i < FILLED; i++)
 		write_page(c, PARENT, i, i + 16);
 
-	STEP(F_CLONE, { PARENT, CHILD, 0, PAGES * PG, 0 });
+	STEP(F_CLONE, { PARENT, CHILD, 0, PAGES * PG, 0, SNAPSHOT });
 	map_member(c, CHILD);
 	after_snapshot(c, 32);
 
-	STEP(F_CLONE, { CHILD, GRANDCHILD, 0, PAGES * PG, 0 });
+	STEP(F_CLONE, { CHILD, GRANDCHILD, 0, PAGES * PG, 0, SNAPSHOT });
 	map_member(c, GRANDCHILD);
 	after_snapshot(c, 64);
 
