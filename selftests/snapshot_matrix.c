@@ -9,8 +9,9 @@
 
 enum { PARENT, CHILD, GRANDCHILD, MEMBERS };
 
-/* Four pages with content and one without */
 #define SNAPSHOT	COWVMO_CHILD_SNAPSHOT
+
+/* Four pages with content and one without */
 #define FILLED	4
 #define PAGES	5
 
