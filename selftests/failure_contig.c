@@ -163,27 +163,6 @@ static const struct play borrowing_plays[] = {
 	{ "borrowed_snapshot", run_snapshot_borrowed, BORROWING },
 };
 
-FIXTURE(failing) {
-};
-
-FIXTURE_VARIANT(failing) {
-	const struct way *way;
-};
-
-FIXTURE_VARIANT_ADD(failing, once) { .way = &once };
-FIXTURE_VARIANT_ADD(failing, from_then_on) { .way = &all };
-FIXTURE_VARIANT_ADD(failing, in_the_kernel) { .way = &kernel };
-
-FIXTURE_SETUP(failing)
-{
-	if (variant->way == &kernel && !kernel_injects())
-		SKIP(return, "kernel without fault injection");
-}
-
-FIXTURE_TEARDOWN(failing)
-{
-}
-
 TEST_F_TIMEOUT(failing, making, PATIENCE)
 {
 	sweep(_metadata, variant->way, making_plays,

@@ -150,4 +150,26 @@ static inline bool kernel_injects(void)
 		!access("/sys/kernel/debug/failslab", F_OK);
 }
 
+/* Every group of scenes, in each way */
+FIXTURE(failing) {
+};
+
+FIXTURE_VARIANT(failing) {
+	const struct way *way;
+};
+
+FIXTURE_VARIANT_ADD(failing, once) { .way = &once };
+FIXTURE_VARIANT_ADD(failing, from_then_on) { .way = &all };
+FIXTURE_VARIANT_ADD(failing, in_the_kernel) { .way = &kernel };
+
+FIXTURE_SETUP(failing)
+{
+	if (variant->way == &kernel && !kernel_injects())
+		SKIP(return, "kernel without fault injection");
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+}
+
 #endif /* COWVMO_SELFTEST_SWEEP_H */
