@@ -40,15 +40,28 @@ struct pin_export {
  * struct pin_mapping - the pages as one device sees them
  * @table: where they are, for the processor and for the device
  * @dev: the device
+ * @dir: what the device does with it
  * @link: in the export
  */
 struct pin_mapping {
 	struct sg_table table;
 	struct device *dev;
+	enum dma_data_direction dir;
 	struct list_head link;
 };
 
-static struct pin_mapping *mapping_alloc(struct pin_export *export, struct device *dev)
+/* What goes through bounce buffers has less room than the device would take. */
+static unsigned int max_segment(struct device *dev)
+{
+	size_t most = round_down(dma_max_mapping_size(dev), PAGE_SIZE);
+
+	return min_t(size_t, dma_get_max_seg_size(dev),
+		     max_t(size_t, most, PAGE_SIZE));
+}
+
+static struct pin_mapping *mapping_alloc(struct pin_export *export,
+					 struct device *dev,
+					 enum dma_data_direction dir)
 {
 	struct pin_mapping *mapping;
 	int err;
@@ -59,8 +72,8 @@ static struct pin_mapping *mapping_alloc(struct pin_export *export, struct devic
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
 	mapping->dev = dev;
-	err = cow_pin_table(export->pin, dma_get_max_seg_size(dev),
-			    &mapping->table);
+	mapping->dir = dir;
+	err = cow_pin_table(export->pin, max_segment(dev), &mapping->table);
 	if (!err)
 		return mapping;
 	kfree(mapping);
@@ -83,7 +96,7 @@ static struct sg_table *export_map(struct dma_buf_attachment *attach,
 	/* What only reads must not let a device write. */
 	if (!export->pin->writable && dir != DMA_TO_DEVICE)
 		return ERR_PTR(-EACCES);
-	mapping = mapping_alloc(export, attach->dev);
+	mapping = mapping_alloc(export, attach->dev, dir);
 	if (IS_ERR(mapping))
 		return ERR_CAST(mapping);
 	err = dma_map_sgtable(attach->dev, &mapping->table, dir, 0);
@@ -110,6 +123,10 @@ static void export_unmap(struct dma_buf_attachment *attach,
 	mapping_free(mapping);
 }
 
+/*
+ * In the direction of each mapping, not of the caller: what a bounce buffer
+ * would bring back of pages that the device only reads is old.
+ */
 static int export_begin_cpu_access(struct dma_buf *dmabuf,
 				   enum dma_data_direction dir)
 {
@@ -118,7 +135,8 @@ static int export_begin_cpu_access(struct dma_buf *dmabuf,
 
 	mutex_lock(&export->lock);
 	list_for_each_entry(mapping, &export->mappings, link)
-		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->table, dir);
+		dma_sync_sgtable_for_cpu(mapping->dev, &mapping->table,
+					 mapping->dir);
 	mutex_unlock(&export->lock);
 	return 0;
 }
@@ -132,7 +150,7 @@ static int export_end_cpu_access(struct dma_buf *dmabuf,
 	mutex_lock(&export->lock);
 	list_for_each_entry(mapping, &export->mappings, link)
 		dma_sync_sgtable_for_device(mapping->dev, &mapping->table,
-					    dir);
+					    mapping->dir);
 	mutex_unlock(&export->lock);
 	return 0;
 }
