@@ -366,6 +366,9 @@ static int change_pages(struct cowvmo *vmo, u32 old)
 {
 	int err = cow_loan_settle_all(vmo);
 
+	/* Damaged: as bad as held. Nothing has been changed yet. */
+	if (err == -EIO)
+		err = -EBUSY;
 	if (!err)
 		err = walk_batches(vmo, check_batch, true);
 	if (!err)
