@@ -83,7 +83,7 @@ static void clear_pages(const struct cowvmo *vmo, u64 first, u64 last)
 
 	for (; first <= last; first++) {
 		desc = ptree_lookup(&vmo->tree, vmo->base + first);
-		if (desc)
+		if (desc && !PageHWPoison(desc->page))
 			clear_highpage(desc->page);
 	}
 }
