@@ -22,12 +22,14 @@
  */
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/llist.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
 #include <linux/pageblock-flags.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -199,6 +201,7 @@ static struct cow_contig *contig_alloc(u64 nr_pages, unsigned int align_order)
 {
 	struct cow_contig *contig;
 	int err;
+	u64 i;
 
 	if (cowvmo_should_fail())
 		return ERR_PTR(-ENOMEM);
@@ -206,12 +209,16 @@ static struct cow_contig *contig_alloc(u64 nr_pages, unsigned int align_order)
 	if (!contig)
 		return ERR_PTR(-ENOMEM);
 	contig->nr_pages = nr_pages;
+	atomic_long_set(&contig->uses, nr_pages + 1);
 	err = alloc_pages_of(contig, align_order);
 	if (err) {
 		cowvmo_uncharge_locked(nr_pages, contig->user);
 		kfree(contig);
 		return ERR_PTR(err);
 	}
+	/* What a split block has there in all pages but the first is not said. */
+	for (i = 0; i < nr_pages; i++)
+		set_page_private(contig->pages + i, 0);
 	atomic_long_add(nr_pages, &cowvmo_nr_pages);
 	return contig;
 }
@@ -300,11 +307,57 @@ int cow_contig_create(struct cowvmo *vmo, unsigned int align_log2)
 	return err;
 }
 
+/* Those of which nothing is left. */
+static LLIST_HEAD(ended);
+
+/* One use that is not a page, or those that were pages. */
+static void put_uses(struct cow_contig *contig, u64 uses)
+{
+	if (!atomic_long_sub_and_test(uses, &contig->uses))
+		return;
+	free_uid(contig->user);
+	llist_add(&contig->link, &ended);
+}
+
+/**
+ * cow_contig_put() - pages do not belong to contiguous memory any more
+ * @contig: the memory, which may go with the last of them
+ * @pages: how many
+ *
+ * Context: Does not sleep. Whoever may sleep calls cow_contig_reap() some time.
+ */
+void cow_contig_put(struct cow_contig *contig, u64 pages)
+{
+	if (contig->user)
+		atomic_long_sub(pages, &contig->user->locked_vm);
+	put_uses(contig, pages);
+}
+
+/**
+ * cow_contig_reap() - free what is known of contiguous memory that is gone
+ *
+ * Context: may sleep.
+ */
+void cow_contig_reap(void)
+{
+	struct cow_contig *contig, *next;
+
+	if (likely(llist_empty(&ended)))
+		return;
+	llist_for_each_entry_safe(contig, next, llist_del_all(&ended), link) {
+		kvfree(contig->loans);
+		kfree(contig);
+	}
+}
+
 /**
  * cow_contig_end() - the content of a VMO is about to go
  * @vmo: the VMO, which nobody can reach any more; may be any
  *
- * Its pages are ordinary ones from now on.
+ * Its pages are ordinary ones from now on, except that its user goes on being
+ * charged for what is lent, if that is charged to nobody else.
+ *
+ * Context: may sleep.
  */
 void cow_contig_end(struct cowvmo *vmo)
 {
@@ -313,7 +366,7 @@ void cow_contig_end(struct cowvmo *vmo)
 	if (!contig)
 		return;
 	vmo->contig = NULL;
-	cow_loan_end(contig);
-	cowvmo_uncharge_locked(contig->nr_pages, contig->user);
-	kfree(contig);
+	cow_contig_put(contig, contig->nr_pages - cow_loan_end(contig));
+	put_uses(contig, 1);
+	cow_contig_reap();
 }

@@ -132,11 +132,11 @@ bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
 
 /* A page for an index, borrowed or the VMO's own. */
 static struct page *new_page(struct cowvmo *vmo, u64 index, bool zeroed,
-			     struct cow_reserve *reserve)
+			     bool borrow, struct cow_reserve *reserve)
 {
 	struct page *page = NULL;
 
-	if (!reserve->keep)
+	if (borrow && !reserve->keep)
 		page = cow_loan_borrow(vmo, index);
 	if (!page)
 		return cow_reserve_page(reserve, vmo->cache_policy,
@@ -148,10 +148,10 @@ static struct page *new_page(struct cowvmo *vmo, u64 index, bool zeroed,
 
 /* A descriptor with a page that has the content of @old, or zeros. */
 static struct ptree_desc *new_content(struct cowvmo *vmo, u64 index,
-				      struct page *old,
+				      struct page *old, bool borrow,
 				      struct cow_reserve *reserve)
 {
-	struct page *page = new_page(vmo, index, !old, reserve);
+	struct page *page = new_page(vmo, index, !old, borrow, reserve);
 	struct ptree_desc *desc;
 
 	if (!page)
@@ -187,7 +187,7 @@ int cow_copy_content(struct cowvmo *vmo, struct ptree_desc *desc, u64 index,
 	if (PageHWPoison(page)) {
 		err = -EIO;
 	} else {
-		*copy = new_content(vmo, index, page, reserve);
+		*copy = new_content(vmo, index, page, true, reserve);
 		if (!*copy)
 			err = -ENOMEM;
 	}
@@ -234,7 +234,7 @@ static int fill_hole(struct cowvmo *vmo, u64 pgoff,
 {
 	struct ptree_desc *new;
 
-	new = new_content(vmo, cursor->index, NULL, reserve);
+	new = new_content(vmo, cursor->index, NULL, true, reserve);
 	if (!new)
 		return -ENOMEM;
 	ptree_cursor_store(cursor, new);
@@ -286,7 +286,9 @@ static int copy_page_of(struct cowvmo *vmo, u64 pgoff,
 		err = -EIO;
 		goto out;
 	}
-	new = new_content(vmo, cursor->index, page, reserve);
+	/* What relatives may come to have instead, they have not borrowed. */
+	new = new_content(vmo, cursor->index, page,
+			  cow_write_mapped(write) != page, reserve);
 	if (!new) {
 		err = -ENOMEM;
 		goto out;

@@ -93,12 +93,16 @@ struct cowvmo_family {
  * @nr_pages: how many
  * @user: whose locked memory counts it, or NULL
  * @loans: what has become of each page that was decommitted, or NULL
+ * @uses: pages that are still part of it, and one for the VMO
+ * @link: for who is to free it
  */
 struct cow_contig {
 	struct page *pages;
 	u64 nr_pages;
 	struct user_struct *user;
 	struct cow_loan *loans;
+	atomic_long_t uses;
+	struct llist_node link;
 };
 
 /**
@@ -453,6 +457,7 @@ struct cowvmo *cowvmo_family_next(struct cowvmo_family *family,
 bool cowvmo_has_relatives(struct cowvmo *vmo);
 bool cowvmo_is_attributed(struct cowvmo *vmo);
 void cowvmo_family_freeze(struct cowvmo_family *family);
+int cowvmo_family_freeze_killable(struct cowvmo_family *family);
 void cowvmo_family_thaw(struct cowvmo_family *family);
 int cowvmo_attribute(struct cowvmo *vmo, struct cowvmo_get_info *info);
 int cowvmo_attribute_all(struct cowvmo_family *family, cowvmo_show_fn show,
@@ -497,6 +502,8 @@ int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length);
 struct file *cowvmo_file_of_fd(int fd);
 
 /* contiguous.c */
+void cow_contig_put(struct cow_contig *contig, u64 pages);
+void cow_contig_reap(void);
 int cow_contig_create(struct cowvmo *vmo, unsigned int align_log2);
 void cow_contig_end(struct cowvmo *vmo);
 
@@ -506,7 +513,7 @@ int cow_loan_prepare(struct cowvmo *vmo);
 bool cow_loan_is_on(void);
 int cow_loan_lend(struct cowvmo *vmo, u64 first, u64 last);
 struct page *cow_loan_take_home(struct cowvmo *vmo, u64 pgoff);
-void cow_loan_end(struct cow_contig *contig);
+u64 cow_loan_end(struct cow_contig *contig);
 struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index);
 bool cow_loan_return(struct page *page);
 int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);

@@ -262,6 +262,15 @@ bool cowvmo_has_relatives(struct cowvmo *vmo)
 	return relatives;
 }
 
+static void freeze_members(struct cowvmo_family *family)
+{
+	struct cowvmo *vmo;
+
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member)
+		down_write_nest_lock(&vmo->lock, &family->counts);
+}
+
 /**
  * cowvmo_family_freeze() - hold every tree of a family still
  * @family: the family
@@ -271,12 +280,25 @@ bool cowvmo_has_relatives(struct cowvmo *vmo)
  */
 void cowvmo_family_freeze(struct cowvmo_family *family)
 {
-	struct cowvmo *vmo;
-
 	down_write(&family->counts);
-	mutex_lock(&family->lock);
-	list_for_each_entry(vmo, &family->members, member)
-		down_write_nest_lock(&vmo->lock, &family->counts);
+	freeze_members(family);
+}
+
+/**
+ * cowvmo_family_freeze_killable() - the same, for who may not know the family
+ * @family: the family
+ *
+ * Who works on two of its members at once may take long.
+ *
+ * Context: as cowvmo_family_freeze().
+ * Return: 0; -EINTR: the task is being killed, nothing is held.
+ */
+int cowvmo_family_freeze_killable(struct cowvmo_family *family)
+{
+	if (down_write_killable(&family->counts))
+		return -EINTR;
+	freeze_members(family);
+	return 0;
 }
 
 /**

@@ -28,7 +28,9 @@
  * same way first.
  *
  * When the lender dies, what is lent stays with its borrowers, an ordinary page
- * from then on.
+ * from then on. If it was charged to no memory cgroup, the lender's user goes
+ * on being charged for it, until it is freed: else anybody could get any amount
+ * of memory for nothing, by having it lent to himself.
  *
  * Locking: loan_lock protects all of this and is inside of everything else.
  * Nothing that is looked up under it is used after it has been dropped, but for
@@ -50,6 +52,8 @@ MODULE_PARM_DESC(loan, "Lend what is decommitted of contiguous VMOs (default: Y)
 
 /* How often, and how long each time, somebody who holds a page is waited for */
 #define HOLDER_TRIES	50
+/* In a fault, with which all of a process may come to wait */
+#define FAULT_TRIES	5
 #define HOLDER_WAIT	msecs_to_jiffies(20)
 
 enum loan_state {
@@ -57,6 +61,7 @@ enum loan_state {
 	LOAN_IDLE,
 	LOAN_LENT,
 	LOAN_HOME,
+	LOAN_ORPHAN,	/* lent, and the lender is gone */
 };
 
 /**
@@ -80,6 +85,7 @@ static LIST_HEAD(idle_pages);		/* by page->lru */
 static unsigned long nr_idle;
 static unsigned long nr_lent;
 static unsigned long nr_home;
+static unsigned long nr_orphans;
 
 /* Under loan_lock. */
 static struct cow_loan *loan_of(struct page *page)
@@ -97,6 +103,8 @@ static unsigned long *loan_counter(u8 state)
 		return &nr_idle;
 	case LOAN_LENT:
 		return &nr_lent;
+	case LOAN_ORPHAN:
+		return &nr_orphans;
 	default:
 		return &nr_home;
 	}
@@ -291,6 +299,27 @@ struct page *cow_loan_take_home(struct cowvmo *vmo, u64 pgoff)
 	return page;
 }
 
+/* Returns whether the page goes on being a part of the memory. */
+static bool end_loan(struct cow_contig *contig, u64 i)
+{
+	struct cow_loan *entry = &contig->loans[i];
+	struct page *page = contig->pages + i;
+	u8 state;
+
+	spin_lock(&loan_lock);
+	state = entry->state;
+	if (state == LOAN_LENT && contig->user) {
+		set_state(page, entry, LOAN_ORPHAN);
+	} else if (state != LOAN_NONE) {
+		set_state(page, entry, LOAN_NONE);
+		set_page_private(page, 0);
+	}
+	spin_unlock(&loan_lock);
+	if (state == LOAN_IDLE || state == LOAN_HOME)
+		cowvmo_page_free(page);
+	return state == LOAN_LENT && contig->user;
+}
+
 /**
  * cow_loan_end() - a contiguous VMO dies
  * @contig: its memory
@@ -298,30 +327,19 @@ struct page *cow_loan_take_home(struct cowvmo *vmo, u64 pgoff)
  * What is lent becomes its borrowers', all other decommitted pages are freed.
  *
  * Context: may sleep.
+ * Return: how many pages the user still has to be charged for. As each is
+ * freed, cow_contig_put() is called for it.
  */
-void cow_loan_end(struct cow_contig *contig)
+u64 cow_loan_end(struct cow_contig *contig)
 {
-	struct cow_loan *entry;
-	struct page *page;
-	u8 state;
-	u64 i;
+	u64 i, left = 0;
 
 	for (i = 0; contig->loans && i < contig->nr_pages; i++) {
-		page = contig->pages + i;
-		entry = &contig->loans[i];
-		spin_lock(&loan_lock);
-		state = entry->state;
-		if (state != LOAN_NONE) {
-			set_state(page, entry, LOAN_NONE);
-			set_page_private(page, 0);
-		}
-		spin_unlock(&loan_lock);
-		if (state == LOAN_IDLE || state == LOAN_HOME)
-			cowvmo_page_free(page);
+		left += end_loan(contig, i);
 		if (!(i % COW_BATCH))
 			cond_resched();
 	}
-	kvfree(contig->loans);
+	return left;
 }
 
 /* --- The borrower */
@@ -376,16 +394,24 @@ struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index)
  */
 bool cow_loan_return(struct page *page)
 {
+	struct cow_contig *orphaned = NULL;
 	struct cow_loan *entry;
 
 	if (likely(!cow_page_is_borrowed(page)))
 		return false;
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
-	if (entry)
+	if (entry && entry->state == LOAN_ORPHAN) {
+		orphaned = (struct cow_contig *)page_private(page);
+		set_state(page, entry, LOAN_NONE);
+		set_page_private(page, 0);
+	} else if (entry) {
 		set_state(page, entry, entry->wanted ? LOAN_HOME : LOAN_IDLE);
+	}
 	spin_unlock(&loan_lock);
-	return entry;
+	if (orphaned)
+		cow_contig_put(orphaned, 1);
+	return entry && !orphaned;
 }
 
 /* --- Taking back */
@@ -436,7 +462,8 @@ static int take_from(struct cowvmo_family *family, struct page *page,
 	struct ptree_desc *desc;
 	int err = -EAGAIN;
 
-	cowvmo_family_freeze(family);
+	if (cowvmo_family_freeze_killable(family))
+		return -EINTR;
 	desc = find_borrower(family, page, index);
 	/* If its lender has died, it may be pinned by now. */
 	if (desc && cow_page_is_borrowed(page))
@@ -518,6 +545,19 @@ static int give_back_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 	return take_back(vmo->family->id, vmo->base + pgoff, page, gfp);
 }
 
+/* What is on its way is here at the second look. */
+static int settle_once(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
+{
+	unsigned int looks = 2;
+	int err;
+
+	do {
+		err = vmo_is_contiguous(vmo) ? recall_page(vmo, pgoff, gfp) :
+					       give_back_page(vmo, pgoff, gfp);
+	} while (err == -EAGAIN && --looks);
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
 /**
  * cow_loan_settle() - end the loan of a page
  * @vmo: the VMO that lends it, or one that borrows it
@@ -533,20 +573,31 @@ static int give_back_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
  */
 int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 {
-	unsigned int tries = HOLDER_TRIES;
+	unsigned int tries = gfp == COWVMO_GFP_FAULT ? FAULT_TRIES :
+						       HOLDER_TRIES;
 	int err;
 
 	for (;;) {
-		err = vmo_is_contiguous(vmo) ? recall_page(vmo, pgoff, gfp) :
-					       give_back_page(vmo, pgoff, gfp);
-		if (err != -EBUSY && err != -EAGAIN)
-			return err;
+		err = settle_once(vmo, pgoff, gfp);
+		if (err != -EBUSY)
+			break;
 		if (!tries--)
-			return -EBUSY;
+			break;
 		schedule_timeout_killable(HOLDER_WAIT);
-		if (fatal_signal_pending(current))
-			return -EINTR;
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 	}
+	/* Then the page may go on being of use to others. */
+	if (err && vmo_is_contiguous(vmo))
+		unwant_page(vmo, pgoff);
+	return err;
+}
+
+static bool is_any_borrowed(void)
+{
+	return READ_ONCE(nr_lent) || READ_ONCE(nr_orphans);
 }
 
 /* The next borrowed page from *@at on; false: there is none. */
@@ -562,6 +613,8 @@ static bool next_borrowed(struct cowvmo *vmo, u64 *at)
 		desc = ptree_lookup(&vmo->tree, *at);
 		if (cow_page_is_borrowed(READ_ONCE(desc->page)))
 			return true;
+		if (!(*at % COW_BATCH))
+			cond_resched();
 	}
 	return false;
 }
@@ -579,7 +632,7 @@ int cow_loan_settle_all(struct cowvmo *vmo)
 	bool found;
 	int err = 0;
 
-	if (!READ_ONCE(nr_lent))
+	if (!is_any_borrowed())
 		return 0;
 	while (!err) {
 		down_read(&vmo->lock);
@@ -633,6 +686,19 @@ static u64 next_high_borrowed(struct cowvmo_family *family,
 	return found ? walk->at++ : U64_MAX;
 }
 
+/* Who found that a member may borrow, before it might not any more, has done. */
+static void wait_for_borrowers(struct cowvmo_family *family)
+{
+	struct cowvmo *vmo;
+
+	mutex_lock(&family->lock);
+	list_for_each_entry(vmo, &family->members, member) {
+		down_read(&vmo->lock);
+		up_read(&vmo->lock);
+	}
+	mutex_unlock(&family->lock);
+}
+
 /**
  * cow_loan_settle_high() - end the loans of what has come to be of high priority
  * @family: the family in which that is so
@@ -648,7 +714,8 @@ void cow_loan_settle_high(struct cowvmo_family *family)
 	int err = 0;
 	u64 index;
 
-	if (!READ_ONCE(nr_lent))
+	wait_for_borrowers(family);
+	if (!is_any_borrowed())
 		return;
 	while (err != -ENOMEM && !fatal_signal_pending(current)) {
 		index = next_high_borrowed(family, &walk, &page);
@@ -681,7 +748,8 @@ const char *cow_loan_validate(const struct cowvmo *vmo, struct page *page,
 		return "loan: a borrowed page is pinned";
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
-	if (entry && (entry->state != LOAN_LENT || entry->index != index ||
+	if (entry && ((entry->state != LOAN_LENT &&
+		       entry->state != LOAN_ORPHAN) || entry->index != index ||
 		      entry->family != vmo->family->id))
 		why = "loan: a page is not lent to who has it";
 	spin_unlock(&loan_lock);

@@ -52,6 +52,7 @@ static void __exit cowvmo_exit(void)
 {
 	misc_deregister(&cowvmo_device);
 	cowvmo_debug_exit();
+	cow_contig_reap();
 	cowvmo_zero_page_exit();
 	ptree_caches_destroy();
 	cowvmo_fs_exit();

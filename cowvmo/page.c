@@ -410,4 +410,5 @@ void cow_reserve_drain(struct cow_reserve *reserve)
 	ptree_stash_drain(&reserve->stash);
 	reserve_drop_pages(reserve);
 	cowvmo_pages_left();
+	cow_contig_reap();
 }

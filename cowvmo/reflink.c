@@ -86,6 +86,8 @@ static int reflink_share(const struct reflink *link)
 	ptree_clear(&share.tree, &dead);
 	ptree_reap(&dead);
 	up_read(&link->to->family->counts);
+	if (!err && cowvmo_is_high_priority(link->to))
+		cow_loan_settle_high(link->to->family);
 	return err;
 }
 
@@ -166,7 +168,8 @@ static int copy_step(const struct reflink *link, u64 *at,
 
 /*
  * What is written to a contiguous VMO must be there, and cannot come while we
- * hold a page of somebody who may have borrowed it.
+ * hold a page of somebody who may have borrowed it. If it is decommitted again
+ * meanwhile, that may fail with -EBUSY.
  */
 static int reflink_prepare(const struct reflink *link)
 {

@@ -19,6 +19,7 @@
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "cowvmo.h"
@@ -56,7 +57,9 @@ static bool overwrite_run(u64 first, u64 last, void *data)
 
 	for (index = first; index <= last; index++) {
 		source = ptree_lookup(&to->share->tree, index);
-		if (!cow_overwrite_page(to->vmo, index - to->vmo->base, source))
+		/* Restoring all is quick. */
+		if (fatal_signal_pending(current) ||
+		    !cow_overwrite_page(to->vmo, index - to->vmo->base, source))
 			return false;
 		cond_resched();
 	}
@@ -146,5 +149,7 @@ int cow_restore(struct cowvmo *vmo, struct cowvmo *source, unsigned int how)
 	down_read(&vmo->family->counts);
 	err = restore_from(vmo, source, how);
 	up_read(&vmo->family->counts);
+	if (!err && cowvmo_is_high_priority(vmo))
+		cow_loan_settle_high(vmo->family);
 	return err;
 }

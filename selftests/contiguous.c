@@ -11,6 +11,9 @@
 #include "kselftest_harness.h"
 #include "contig.h"
 
+/* Seconds until a test counts as hung, on the slowest of kernels */
+#define PATIENCE	600
+
 #define MIB	0x100000ULL
 #define PAGES	40ULL
 
@@ -189,9 +192,9 @@ TEST_F(make, errors)
 }
 
 /* A large part of the memory that is free; told, for the documentation. */
-TEST_F(make, largest)
+TEST_F_TIMEOUT(make, largest, PATIENCE)
 {
-	long long kib, size, step = 32 * MIB;
+	long long kib, size;
 	char text[4096], *free;
 	int fd;
 
@@ -199,7 +202,8 @@ TEST_F(make, largest)
 	free = strstr(text, "MemFree:");
 	ASSERT_NE(NULL, free);
 	kib = strtoll(free + 8, NULL, 10);
-	for (size = kib * 1024 / step * step; size > 0; size -= step) {
+	for (size = kib * 1024; size > 0; size -= size / 16) {
+		size -= size % (4 * MIB);
 		fd = vmo_contiguous(size, 0);
 		if (fd >= 0)
 			break;
@@ -214,7 +218,7 @@ TEST_F(make, largest)
 }
 
 /* More than there is in one piece: refused, and nothing is lost. */
-TEST_F(make, too_much)
+TEST_F_TIMEOUT(make, too_much, PATIENCE)
 {
 	long long kib;
 	char text[4096];
@@ -266,7 +270,54 @@ static int as_nobody(void *arg)
 	return 0;
 }
 
-TEST_F(make, locked_memory)
+/* What is charged to no cgroup stays charged to its user, whoever has it. */
+static int lent_by_nobody(void *arg)
+{
+	const struct rlimit limit = { 8 * MIB, 8 * MIB };
+	int dev = *(int *)arg, i;
+	int lender, borrower;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		return 1;
+	borrower = create(dev, 0, 5 * MIB, 0, 0);
+	for (i = 0; i < 2; i++) {
+		lender = create(dev, COWVMO_CREATE_CONTIGUOUS, 5 * MIB, 0, 0);
+		if (lender < 0)
+			return 2;
+		if (vmo_decommit(lender, 0, 5 * MIB) ||
+		    vmo_commit(borrower, 0, 5 * MIB))
+			return 3;
+		close(lender);
+		if (create(dev, COWVMO_CREATE_CONTIGUOUS, 5 * MIB, 0, 0) !=
+		    -ENOMEM)
+			return 4;
+		/* What is pinned is replaced by what is charged as usual. */
+		if (close(vmo_pin(borrower, 0, 0, 2 * MIB)))
+			return 5;
+		lender = create(dev, COWVMO_CREATE_CONTIGUOUS, 5 * MIB, 0, 0);
+		if (lender < 0)
+			return 6;
+		close(lender);
+		if (vmo_decommit(borrower, 0, 5 * MIB))
+			return 7;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(make, locked_memory_that_is_lent, PATIENCE)
+{
+	int dev = vmo_device();
+
+	ASSERT_LE(0, dev);
+	EXPECT_EQ(0, in_child(lent_by_nobody, &dev));
+	EXPECT_EQ(0, in_child(lent_by_nobody, &dev));
+	EXPECT_EQ(0, vmo_stat("lent"));
+	EXPECT_EQ(0, vmo_validate());
+	close(dev);
+}
+
+TEST_F_TIMEOUT(make, locked_memory, PATIENCE)
 {
 	int dev = vmo_device();
 

@@ -517,6 +517,41 @@ TEST_F(loan, not_borrowed)
 	EXPECT_EQ(PAGES, in_place(self->lender, self->base, 0, PAGES));
 }
 
+/* Whoever gets what a writer leaves behind has not borrowed it either. */
+TEST_F(loan, nor_by_a_parent_of_high_priority)
+{
+	int parent = vmo_new(4 * PG, 0), child;
+	unsigned char *mem;
+	__u64 i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pat_fill(parent, i, i + 1));
+	EXPECT_EQ(0, vmo_set_priority(parent, COWVMO_PRIORITY_HIGH));
+	child = vmo_snapshot(parent);
+	mem = vmo_map(child, 0, 4 * PG, RW);
+	ASSERT_NE(NULL, mem);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, pat_mem_check(mem + i * PG, i + 1));
+	EXPECT_EQ(0, vmo_decommit(self->lender, 0, LENT * PG));
+	for (i = 0; i < 4; i++)
+		mem[i * PG] = 77;
+	EXPECT_EQ(0, borrowed_by(parent, self->base));
+	/* By another way the child does. */
+	EXPECT_EQ(0, pat_fill(child, 0, 7));
+	EXPECT_EQ(0, vmo_restore(child, parent));
+	EXPECT_EQ(0, pat_fill(child, 1, 7));
+	EXPECT_EQ(1, borrowed_by(child, self->base));
+	/* What comes from it is replaced. */
+	EXPECT_EQ(0, vmo_restore(parent, child));
+	EXPECT_EQ(0, borrowed_by(parent, self->base));
+	EXPECT_EQ(0, pat_check(parent, 1, 7));
+	EXPECT_EQ(0, pat_check(parent, 2, 3));
+	munmap(mem, 4 * PG);
+	close(child);
+	close(parent);
+	EXPECT_EQ(0, vmo_commit(self->lender, 0, PAGES * PG));
+}
+
 /* The policy of a lender with pages away cannot change. */
 TEST_F(loan, policy_of_the_lender)
 {

@@ -116,9 +116,10 @@ u64 cowvmo_size(struct cowvmo_handle *vmo);
  * @count: how many bytes
  * @offset: the first
  *
- * Return: how many were read, fewer only at the end of the stream;
- * -EINVAL: it reaches beyond what any file has; -EBUSY: the cache policy is
- * not CACHED.
+ * Return: how many were read, fewer at the end of the stream, or if the rest
+ * failed; -EINVAL: it reaches beyond what any file has; -EBUSY: the cache policy
+ * is not CACHED. Of a contiguous VMO, if pages have to come back: -EBUSY:
+ * somebody holds one; -ENOMEM; -EINTR; -EIO: one is damaged.
  */
 ssize_t cowvmo_read(struct cowvmo_handle *vmo, void *buf, size_t count,
 		    u64 offset);
@@ -132,7 +133,7 @@ ssize_t cowvmo_read(struct cowvmo_handle *vmo, void *buf, size_t count,
  *
  * Return: how many were written, fewer if the rest failed; -EACCES: the handle
  * may not write; -EINVAL: as above; -EPERM: the VMO is sealed; -EBUSY: the
- * cache policy is not CACHED; -ENOSPC, -EFBIG: beyond the size, which cannot
+ * cache policy is not CACHED, or as above; -ENOSPC, -EFBIG: beyond the size, which cannot
  * grow; -ENOMEM; -EINTR; -EIO: a page that had to be copied is damaged.
  */
 ssize_t cowvmo_write(struct cowvmo_handle *vmo, const void *buf, size_t count,
@@ -145,8 +146,9 @@ ssize_t cowvmo_write(struct cowvmo_handle *vmo, const void *buf, size_t count,
  *
  * For reading. The page is the VMO's content at this instant. Later writes may
  * go to it or to another page; relatives may share it. As long as it is
- * referred to, snapshots copy it, and the cache policy cannot change. What
- * shall remain the VMO's page, or be written to, has to be pinned.
+ * referred to, snapshots copy it, and the cache policy cannot change; if it is
+ * borrowed of a contiguous VMO, that cannot have it back. What shall remain the
+ * VMO's page, or be written to, has to be pinned.
  *
  * Return: the page, with a reference for the caller to put_page(); NULL: a
  * hole, which reads zero; or an ERR_PTR: -ERANGE: beyond the size.
@@ -163,9 +165,12 @@ struct page *cowvmo_get_page(struct cowvmo_handle *vmo, u64 offset);
  *
  * Return: 0; -EINVAL: an unknown @op, or DECOMMIT of parts of pages; -EACCES:
  * the handle may not write; -ERANGE: beyond the size; -EPERM: it is sealed;
- * -EOPNOTSUPP: DECOMMIT of what has relatives; -EBUSY: DECOMMIT of what is
- * pinned, ZERO while the cache policy is not CACHED; -ENOMEM, -EINTR: @done
- * tells how far it got; -EIO: a page that had to be copied is damaged.
+ * -EOPNOTSUPP: DECOMMIT of what has relatives, or is contiguous while loans are
+ * turned off; -EBUSY: DECOMMIT of what is
+ * pinned, or of a contiguous VMO that is not CACHED, ZERO while the cache policy
+ * is not CACHED, COMMIT of a page that is lent and held by somebody; -ENOMEM,
+ * -EINTR, and after the last: @done tells how far it got; -EIO: a page that had
+ * to be copied is damaged.
  */
 int cowvmo_op_range(struct cowvmo_handle *vmo, enum cowvmo_range_op op,
 		    u64 offset, u64 length, u64 *done);
@@ -177,7 +182,8 @@ int cowvmo_op_range(struct cowvmo_handle *vmo, enum cowvmo_range_op op,
  *
  * Return: 0; -EACCES: the handle may not write; -EPERM: it is not RESIZABLE,
  * or sealed; -EBUSY: a pinned page would be cut off; -ERANGE: too large;
- * -EINVAL: too large with the offsets of all generations; -ENOMEM.
+ * -EINVAL: too large with the offsets of all generations; -ENOMEM; -EINTR; -EIO:
+ * a page that had to be copied is damaged.
  */
 int cowvmo_resize(struct cowvmo_handle *vmo, u64 size);
 
@@ -211,8 +217,9 @@ int cowvmo_change_policy(struct cowvmo_handle *vmo,
  * Return: the pin, or an ERR_PTR: -EINVAL: an unknown flag, or the range is
  * not one of whole pages; -EACCES: COWVMO_PIN_WRITE, and the handle may not
  * write; -ERANGE: beyond the size; -EPERM: COWVMO_PIN_WRITE, and it is sealed;
- * -EOVERFLOW: a page has COWVMO_MAX_PINS; -ENOMEM; -EINTR; -EIO: a page that
- * had to be copied is damaged.
+ * -EOVERFLOW: a page has COWVMO_MAX_PINS; -EBUSY: one is lent or borrowed, and
+ * somebody holds it; -ENOMEM; -EINTR; -EIO: a page that had to be copied is
+ * damaged.
  */
 struct cow_pin *cowvmo_pin(struct cowvmo_handle *vmo, u64 offset, u64 length,
 			   u32 flags);
