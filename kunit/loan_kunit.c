@@ -102,9 +102,10 @@ void cowvmo_family_put(struct cowvmo_family *family)
 {
 }
 
-void cowvmo_family_freeze(struct cowvmo_family *family)
+int cowvmo_family_freeze_killable(struct cowvmo_family *family)
 {
 	down_write(&stub.borrower->lock);
+	return 0;
 }
 
 void cowvmo_family_thaw(struct cowvmo_family *family)
@@ -547,6 +548,34 @@ static struct kunit_case contiguous_cases[] = {
 	{}
 };
 
+/* Whom nobody else is charged for goes on being, page by page. */
+static void loan_lender_with_a_user_ends(struct kunit *test)
+{
+	struct cow_contig *contig = stub.lender->contig;
+	struct user_struct *user = current_user();
+	long before = atomic_long_read(&user->locked_vm);
+	struct page *page;
+
+	contig->user = get_uid(user);
+	atomic_long_add(PAGES, &user->locked_vm);
+	lend_all(test);
+	page = borrow(0, 1);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_ASSERT_NOT_NULL(test, borrow(1, 2));
+	vmo_clear(stub.lender);
+	expect_stats(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&user->locked_vm), before + 2);
+	KUNIT_EXPECT_TRUE(test, cow_page_is_borrowed(page));
+	KUNIT_EXPECT_NULL(test, cow_loan_validate(stub.borrower, page, BASE));
+	/* It can still be replaced, as for a pin. */
+	KUNIT_EXPECT_EQ(test, cow_loan_settle(stub.borrower, 0, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&user->locked_vm), before + 1);
+	KUNIT_EXPECT_TRUE(test, has_byte(borrowers_page(0), 1));
+	vmo_clear(stub.borrower);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&user->locked_vm), before);
+	cow_contig_reap();
+}
+
 static struct kunit_case loan_cases[] = {
 	KUNIT_CASE(loan_prepare),
 	KUNIT_CASE(loan_home_again),
@@ -559,6 +588,7 @@ static struct kunit_case loan_cases[] = {
 	KUNIT_CASE(loan_held_before),
 	KUNIT_CASE(loan_give_back),
 	KUNIT_CASE(loan_lender_ends),
+	KUNIT_CASE(loan_lender_with_a_user_ends),
 	{}
 };
 
