@@ -72,8 +72,7 @@ struct user_struct;
  * @nr_members: length of @members
  * @roots: living VMOs without a living ancestor, linked by @sibling
  * @wait: who polls a VMO of this family
- * @link: in the list of all families
- * @id: identity, ascending in that list; never changes
+ * @id: identity, by which it can be found; never changes
  */
 struct cowvmo_family {
 	refcount_t refs;
@@ -83,7 +82,6 @@ struct cowvmo_family {
 	unsigned int nr_members;
 	struct list_head roots;
 	wait_queue_head_t wait;
-	struct list_head link;
 	u64 id;
 };
 

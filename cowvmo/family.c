@@ -21,13 +21,43 @@
 #include <linux/mm.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "cowvmo.h"
 
-/* Protects the list of all families, and the last reference to each. */
+/* Protects the last reference to each family. */
 static DEFINE_MUTEX(families_lock);
-static LIST_HEAD(families);
-static u64 last_family_id;
+/* All families by their identities, of which none is ever used again. */
+static DEFINE_XARRAY_FLAGS(families, XA_FLAGS_ACCOUNT);
+static atomic64_t last_family_id;
+
+static struct cowvmo_family *family_alloc(void)
+{
+	struct cowvmo_family *family;
+
+	if (cowvmo_should_fail())
+		return NULL;
+	family = kzalloc(sizeof(*family), COWVMO_GFP_CALL);
+	if (!family)
+		return NULL;
+	refcount_set(&family->refs, 1);
+	init_rwsem(&family->counts);
+	mutex_init(&family->lock);
+	init_waitqueue_head(&family->wait);
+	INIT_LIST_HEAD(&family->members);
+	INIT_LIST_HEAD(&family->roots);
+	family->id = atomic64_inc_return(&last_family_id);
+	return family;
+}
+
+/* From here on others can find it. */
+static int family_publish(struct cowvmo_family *family)
+{
+	if (cowvmo_should_fail())
+		return -ENOMEM;
+	return xa_err(xa_store(&families, family->id, family,
+			       COWVMO_GFP_CALL));
+}
 
 /**
  * cowvmo_family_create() - found a family
@@ -38,29 +68,23 @@ static u64 last_family_id;
  */
 int cowvmo_family_create(struct cowvmo *vmo)
 {
-	struct cowvmo_family *family;
+	struct cowvmo_family *family = family_alloc();
+	int err;
 
-	if (cowvmo_should_fail())
-		return -ENOMEM;
-	family = kzalloc(sizeof(*family), COWVMO_GFP_CALL);
 	if (!family)
 		return -ENOMEM;
-	refcount_set(&family->refs, 1);
-	init_rwsem(&family->counts);
-	mutex_init(&family->lock);
-	init_waitqueue_head(&family->wait);
-	INIT_LIST_HEAD(&family->members);
-	INIT_LIST_HEAD(&family->roots);
 	list_add_tail(&vmo->member, &family->members);
 	family->nr_members = 1;
 	list_add_tail(&vmo->sibling, &family->roots);
 	vmo->family = family;
-
-	mutex_lock(&families_lock);
-	family->id = ++last_family_id;
-	list_add_tail(&family->link, &families);
-	mutex_unlock(&families_lock);
-	return 0;
+	err = family_publish(family);
+	if (!err)
+		return 0;
+	vmo->family = NULL;
+	list_del_init(&vmo->sibling);
+	list_del_init(&vmo->member);
+	kfree(family);
+	return err;
 }
 
 /**
@@ -73,7 +97,7 @@ void cowvmo_family_put(struct cowvmo_family *family)
 {
 	if (!refcount_dec_and_mutex_lock(&family->refs, &families_lock))
 		return;
-	list_del(&family->link);
+	xa_erase(&families, family->id);
 	mutex_unlock(&families_lock);
 	kfree(family);
 }
@@ -89,17 +113,14 @@ void cowvmo_family_put(struct cowvmo_family *family)
 struct cowvmo_family *cowvmo_family_from(u64 id)
 {
 	struct cowvmo_family *family;
+	unsigned long index = id;
 
 	mutex_lock(&families_lock);
-	list_for_each_entry(family, &families, link) {
-		if (family->id < id)
-			continue;
+	family = xa_find(&families, &index, ULONG_MAX, XA_PRESENT);
+	if (family)
 		refcount_inc(&family->refs);
-		mutex_unlock(&families_lock);
-		return family;
-	}
 	mutex_unlock(&families_lock);
-	return NULL;
+	return family;
 }
 
 /**
@@ -111,14 +132,8 @@ struct cowvmo_family *cowvmo_family_from(u64 id)
  */
 struct cowvmo_family *cowvmo_family_after(struct cowvmo_family *family)
 {
-	struct cowvmo_family *next = NULL;
+	struct cowvmo_family *next = cowvmo_family_from(family->id + 1);
 
-	mutex_lock(&families_lock);
-	if (!list_is_last(&family->link, &families)) {
-		next = list_next_entry(family, link);
-		refcount_inc(&next->refs);
-	}
-	mutex_unlock(&families_lock);
 	cowvmo_family_put(family);
 	return next;
 }
