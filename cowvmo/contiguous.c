@@ -217,8 +217,11 @@ static struct cow_contig *contig_alloc(u64 nr_pages, unsigned int align_order)
 		return ERR_PTR(err);
 	}
 	/* What a split block has there in all pages but the first is not said. */
-	for (i = 0; i < nr_pages; i++)
+	for (i = 0; i < nr_pages; i++) {
 		set_page_private(contig->pages + i, 0);
+		if (!(i % COW_BATCH))
+			cond_resched();
+	}
 	atomic_long_add(nr_pages, &cowvmo_nr_pages);
 	return contig;
 }
@@ -344,10 +347,8 @@ void cow_contig_reap(void)
 
 	if (likely(llist_empty(&ended)))
 		return;
-	llist_for_each_entry_safe(contig, next, llist_del_all(&ended), link) {
-		kvfree(contig->loans);
+	llist_for_each_entry_safe(contig, next, llist_del_all(&ended), link)
 		kfree(contig);
-	}
 }
 
 /**

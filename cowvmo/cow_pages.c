@@ -562,4 +562,5 @@ void cow_clear(struct cowvmo *vmo)
 	up_write(&vmo->lock);
 	ptree_reap(&dead);
 	cowvmo_pages_left();
+	cow_contig_reap();
 }

@@ -445,6 +445,7 @@ void cowvmo_set_name(struct cowvmo *vmo, const char *name);
 typedef void (*cowvmo_show_fn)(struct cowvmo *vmo,
 			       const struct ptree_share *share, void *data);
 struct cowvmo_family *cowvmo_family_from(u64 id);
+void cowvmo_family_exit(void);
 struct cowvmo_family *cowvmo_family_after(struct cowvmo_family *family);
 int cowvmo_family_create(struct cowvmo *vmo);
 void cowvmo_family_join(struct cowvmo *vmo, struct cowvmo *parent);
@@ -517,6 +518,7 @@ bool cow_loan_return(struct page *page);
 int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);
 int cow_loan_settle_all(struct cowvmo *vmo);
 void cow_loan_settle_high(struct cowvmo_family *family);
+void cow_loan_settle_range(struct cowvmo *vmo, u64 first, u64 nr);
 const char *cow_loan_validate(const struct cowvmo *vmo, struct page *page,
 			      u64 index);
 void cow_loan_stats(unsigned long *decommitted, unsigned long *lent);

@@ -124,6 +124,16 @@ struct cowvmo_family *cowvmo_family_from(u64 id)
 }
 
 /**
+ * cowvmo_family_exit() - free what is left of the index of families
+ *
+ * There are none any more; nodes that a failed allocation left may be.
+ */
+void cowvmo_family_exit(void)
+{
+	xa_destroy(&families);
+}
+
+/**
  * cowvmo_family_after() - go on to the next family
  * @family: a family, of which the caller's reference is put
  *

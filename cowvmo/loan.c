@@ -61,22 +61,25 @@ enum loan_state {
 	LOAN_IDLE,
 	LOAN_LENT,
 	LOAN_HOME,
-	LOAN_ORPHAN,	/* lent, and the lender is gone */
 };
+
+/* In page_private(): lent, and the lender is gone; a cow_contig nevertheless. */
+#define ORPHAN	1UL
 
 /**
  * struct cow_loan - a page of a contiguous VMO
  * @family: of a lent page: the identity of the family that has it
  * @index: of a lent page: where that has it
+ * @waiters: how many wait for it on the lender's behalf: it becomes home, not
+ *	idle
  * @state: of enum loan_state
- * @wanted: the lender waits for it: it becomes home, not idle
  * @used: it has been lent since it was decommitted
  */
 struct cow_loan {
 	u64 family;
 	u64 index;
+	u32 waiters;
 	u8 state;
-	bool wanted;
 	bool used;
 };
 
@@ -90,10 +93,12 @@ static unsigned long nr_orphans;
 /* Under loan_lock. */
 static struct cow_loan *loan_of(struct page *page)
 {
-	struct cow_contig *contig = (struct cow_contig *)page_private(page);
+	unsigned long private = page_private(page);
+	struct cow_contig *contig = (struct cow_contig *)private;
 
 	lockdep_assert_held(&loan_lock);
-	return contig ? &contig->loans[page - contig->pages] : NULL;
+	return private && !(private & ORPHAN) ?
+	       &contig->loans[page - contig->pages] : NULL;
 }
 
 static unsigned long *loan_counter(u8 state)
@@ -103,8 +108,6 @@ static unsigned long *loan_counter(u8 state)
 		return &nr_idle;
 	case LOAN_LENT:
 		return &nr_lent;
-	case LOAN_ORPHAN:
-		return &nr_orphans;
 	default:
 		return &nr_home;
 	}
@@ -209,7 +212,6 @@ static void lend_page(struct cowvmo *vmo, u64 index)
 	spin_lock(&loan_lock);
 	set_page_private(page, (unsigned long)vmo->contig);
 	entry = loan_of(page);
-	entry->wanted = false;
 	entry->used = false;
 	set_state(page, entry, LOAN_IDLE);
 	spin_unlock(&loan_lock);
@@ -223,11 +225,9 @@ static void unwant_page(struct cowvmo *vmo, u64 pgoff)
 
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
-	if (entry) {
-		entry->wanted = false;
-		if (entry->state == LOAN_HOME)
-			set_state(page, entry, LOAN_IDLE);
-	}
+	if (entry && entry->state == LOAN_HOME && !entry->waiters &&
+	    !PageHWPoison(page))
+		set_state(page, entry, LOAN_IDLE);
 	spin_unlock(&loan_lock);
 }
 
@@ -309,11 +309,13 @@ static bool end_loan(struct cow_contig *contig, u64 i)
 	spin_lock(&loan_lock);
 	state = entry->state;
 	if (state == LOAN_LENT && contig->user) {
-		set_state(page, entry, LOAN_ORPHAN);
+		set_page_private(page, (unsigned long)contig | ORPHAN);
+		nr_orphans++;
 	} else if (state != LOAN_NONE) {
-		set_state(page, entry, LOAN_NONE);
 		set_page_private(page, 0);
 	}
+	if (state != LOAN_NONE)
+		set_state(page, entry, LOAN_NONE);
 	spin_unlock(&loan_lock);
 	if (state == LOAN_IDLE || state == LOAN_HOME)
 		cowvmo_page_free(page);
@@ -339,6 +341,8 @@ u64 cow_loan_end(struct cow_contig *contig)
 		if (!(i % COW_BATCH))
 			cond_resched();
 	}
+	kvfree(contig->loans);
+	contig->loans = NULL;
 	return left;
 }
 
@@ -394,24 +398,24 @@ struct page *cow_loan_borrow(const struct cowvmo *vmo, u64 index)
  */
 bool cow_loan_return(struct page *page)
 {
-	struct cow_contig *orphaned = NULL;
 	struct cow_loan *entry;
+	unsigned long private;
 
 	if (likely(!cow_page_is_borrowed(page)))
 		return false;
 	spin_lock(&loan_lock);
+	private = page_private(page);
 	entry = loan_of(page);
-	if (entry && entry->state == LOAN_ORPHAN) {
-		orphaned = (struct cow_contig *)page_private(page);
-		set_state(page, entry, LOAN_NONE);
+	if (entry) {
+		set_state(page, entry, entry->waiters ? LOAN_HOME : LOAN_IDLE);
+	} else if (private) {
 		set_page_private(page, 0);
-	} else if (entry) {
-		set_state(page, entry, entry->wanted ? LOAN_HOME : LOAN_IDLE);
+		nr_orphans--;
 	}
 	spin_unlock(&loan_lock);
-	if (orphaned)
-		cow_contig_put(orphaned, 1);
-	return entry && !orphaned;
+	if (!entry && private)
+		cow_contig_put((struct cow_contig *)(private & ~ORPHAN), 1);
+	return entry;
 }
 
 /* --- Taking back */
@@ -504,7 +508,6 @@ static int recall_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
 	if (entry && entry->state == LOAN_LENT) {
-		entry->wanted = true;
 		family = entry->family;
 		index = entry->index;
 		lent = true;
@@ -545,6 +548,16 @@ static int give_back_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 	return take_back(vmo->family->id, vmo->base + pgoff, page, gfp);
 }
 
+/* As long as somebody waits, what comes home is not lent again. */
+static void wait_for_page(struct cowvmo *vmo, u64 pgoff, int more)
+{
+	if (!vmo_is_contiguous(vmo))
+		return;
+	spin_lock(&loan_lock);
+	vmo->contig->loans[pgoff].waiters += more;
+	spin_unlock(&loan_lock);
+}
+
 /* What is on its way is here at the second look. */
 static int settle_once(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 {
@@ -577,6 +590,7 @@ int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 						       HOLDER_TRIES;
 	int err;
 
+	wait_for_page(vmo, pgoff, 1);
 	for (;;) {
 		err = settle_once(vmo, pgoff, gfp);
 		if (err != -EBUSY)
@@ -589,6 +603,7 @@ int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 			break;
 		}
 	}
+	wait_for_page(vmo, pgoff, -1);
 	/* Then the page may go on being of use to others. */
 	if (err && vmo_is_contiguous(vmo))
 		unwant_page(vmo, pgoff);
@@ -597,18 +612,23 @@ int cow_loan_settle(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 
 static bool is_any_borrowed(void)
 {
-	return READ_ONCE(nr_lent) || READ_ONCE(nr_orphans);
+	bool any;
+
+	spin_lock(&loan_lock);
+	any = nr_lent || nr_orphans;
+	spin_unlock(&loan_lock);
+	return any;
 }
 
-/* The next borrowed page from *@at on; false: there is none. */
-static bool next_borrowed(struct cowvmo *vmo, u64 *at)
+/* The next borrowed page from *@at on, before @end; false: there is none. */
+static bool next_borrowed(struct cowvmo *vmo, u64 *at, u64 end)
 {
-	u64 last = vmo->base + vmo->nr_pages;
 	struct ptree_desc *desc;
 
 	lockdep_assert_held(&vmo->lock);
-	for (; *at < last; ++*at) {
-		if (!ptree_next_data(&vmo->tree, *at, last - 1, at))
+	end = min(end, vmo->base + vmo->nr_pages);
+	for (; *at < end; ++*at) {
+		if (!ptree_next_data(&vmo->tree, *at, end - 1, at))
 			return false;
 		desc = ptree_lookup(&vmo->tree, *at);
 		if (cow_page_is_borrowed(READ_ONCE(desc->page)))
@@ -636,7 +656,7 @@ int cow_loan_settle_all(struct cowvmo *vmo)
 		return 0;
 	while (!err) {
 		down_read(&vmo->lock);
-		found = next_borrowed(vmo, &at);
+		found = next_borrowed(vmo, &at, U64_MAX);
 		up_read(&vmo->lock);
 		if (!found)
 			return 0;
@@ -673,7 +693,7 @@ static u64 next_high_borrowed(struct cowvmo_family *family,
 		down_read(&vmo->lock);
 		walk->at = max(walk->at, vmo->base);
 		found = cowvmo_is_high_priority(vmo) &&
-			next_borrowed(vmo, &walk->at);
+			next_borrowed(vmo, &walk->at, U64_MAX);
 		if (found)
 			*page = ptree_lookup(&vmo->tree, walk->at)->page;
 		up_read(&vmo->lock);
@@ -727,6 +747,36 @@ void cow_loan_settle_high(struct cowvmo_family *family)
 }
 
 /**
+ * cow_loan_settle_range() - the same for a part of one such VMO
+ * @vmo: the VMO, which has got content that may be borrowed
+ * @first: first page
+ * @nr: how many pages
+ *
+ * Context: as cow_loan_settle().
+ */
+void cow_loan_settle_range(struct cowvmo *vmo, u64 first, u64 nr)
+{
+	u64 at = vmo->base + first, end = at + nr;
+	struct page *page = NULL;
+	bool found;
+	int err = 0;
+
+	if (!cowvmo_is_high_priority(vmo) || !is_any_borrowed())
+		return;
+	while (err != -ENOMEM && !fatal_signal_pending(current)) {
+		down_read(&vmo->lock);
+		found = next_borrowed(vmo, &at, end);
+		if (found)
+			page = ptree_lookup(&vmo->tree, at)->page;
+		up_read(&vmo->lock);
+		if (!found)
+			return;
+		err = take_back(vmo->family->id, at++, page, COWVMO_GFP_CALL);
+		cond_resched();
+	}
+}
+
+/**
  * cow_loan_validate() - is what a VMO has borrowed lent to it?
  * @vmo: the VMO; its family is held still
  * @page: a page of its
@@ -748,8 +798,7 @@ const char *cow_loan_validate(const struct cowvmo *vmo, struct page *page,
 		return "loan: a borrowed page is pinned";
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
-	if (entry && ((entry->state != LOAN_LENT &&
-		       entry->state != LOAN_ORPHAN) || entry->index != index ||
+	if (entry && (entry->state != LOAN_LENT || entry->index != index ||
 		      entry->family != vmo->family->id))
 		why = "loan: a page is not lent to who has it";
 	spin_unlock(&loan_lock);

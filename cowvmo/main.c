@@ -56,6 +56,7 @@ static void __exit cowvmo_exit(void)
 	cowvmo_zero_page_exit();
 	ptree_caches_destroy();
 	cowvmo_fs_exit();
+	cowvmo_family_exit();
 	WARN(atomic_long_read(&cowvmo_nr_pages), "cowvmo: %ld page still allocated\n",
 	     atomic_long_read(&cowvmo_nr_pages));
 }

@@ -86,8 +86,8 @@ static int reflink_share(const struct reflink *link)
 	ptree_clear(&share.tree, &dead);
 	ptree_reap(&dead);
 	up_read(&link->to->family->counts);
-	if (!err && cowvmo_is_high_priority(link->to))
-		cow_loan_settle_high(link->to->family);
+	if (!err)
+		cow_loan_settle_range(link->to, link->dst, link->nr);
 	return err;
 }
 

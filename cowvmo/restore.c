@@ -149,7 +149,7 @@ int cow_restore(struct cowvmo *vmo, struct cowvmo *source, unsigned int how)
 	down_read(&vmo->family->counts);
 	err = restore_from(vmo, source, how);
 	up_read(&vmo->family->counts);
-	if (!err && cowvmo_is_high_priority(vmo))
-		cow_loan_settle_high(vmo->family);
+	if (!err)
+		cow_loan_settle_range(vmo, 0, PTREE_MAX_INDEX);
 	return err;
 }
