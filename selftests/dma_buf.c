@@ -51,14 +51,6 @@ FIXTURE_TEARDOWN(dma)
 	EXPECT_EQ(0, memcmp(&now, &self->start, sizeof(now)));
 }
 
-static bool is_pinned(int fd)
-{
-	int snap = vmo_snapshot(fd);
-
-	close(snap);
-	return snap == -EBUSY;
-}
-
 static int close_fd(int *fd)
 {
 	int rc = vmo_ret(close(*fd));

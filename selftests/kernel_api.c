@@ -43,14 +43,6 @@ FIXTURE_TEARDOWN(api)
 	EXPECT_EQ(0, api_unload());
 }
 
-static bool is_pinned(int fd)
-{
-	int snap = vmo_snapshot(fd);
-
-	close(snap);
-	return snap == -EBUSY;
-}
-
 /* --- Handles */
 
 TEST_F(api, what_is_no_vmo)

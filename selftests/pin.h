@@ -62,4 +62,13 @@ static inline unsigned int pages_same(struct pinned *p, unsigned int first,
 	return same;
 }
 
+/* Is any page of the VMO pinned? Then it cannot have a snapshot. */
+static inline bool is_pinned(int fd)
+{
+	int snap = vmo_snapshot(fd);
+
+	close(snap);
+	return snap == -EBUSY;
+}
+
 #endif /* COWVMO_SELFTEST_PIN_H */

@@ -30,14 +30,6 @@ FIXTURE_TEARDOWN(life)
 	EXPECT_EQ(0, memcmp(&now, &self->start, sizeof(now)));
 }
 
-static bool is_pinned(int fd)
-{
-	int snap = vmo_snapshot(fd);
-
-	close(snap);
-	return snap == -EBUSY;
-}
-
 /* --- How long */
 
 TEST_F(life, duplicates)

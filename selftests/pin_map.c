@@ -195,14 +195,6 @@ TEST_F(pin_map, advice)
 
 /* --- It keeps the pin */
 
-static bool is_pinned(int fd)
-{
-	int snap = vmo_snapshot(fd);
-
-	close(snap);
-	return snap == -EBUSY;
-}
-
 TEST_F(pin_map, keeps_the_pin)
 {
 	EXPECT_EQ(0, close(self->pin));
