@@ -93,6 +93,7 @@ enum cowvmo_create_flags {
 	COWVMO_CREATE_RESIZABLE		= 1 << 0,
 	COWVMO_CREATE_NO_WRITE		= 1 << 1,
 	COWVMO_CREATE_CONTIGUOUS	= 1 << 2,
+	COWVMO_CREATE_POINT_IN_TIME	= 1 << 3,
 };
 
 /**
@@ -238,6 +239,9 @@ enum cowvmo_range_op {
 	COWVMO_OP_COMMIT	= 1,
 	COWVMO_OP_DECOMMIT	= 2,
 	COWVMO_OP_ZERO		= 3,
+	COWVMO_OP_PREFETCH	= 4,
+	COWVMO_OP_ALWAYS_NEED	= 5,
+	COWVMO_OP_DONT_NEED	= 6,
 };
 
 /**
@@ -327,6 +331,7 @@ enum cowvmo_info_flags {
 	COWVMO_INFO_SEALED		= 1 << 6,
 	COWVMO_INFO_CONTIGUOUS		= 1 << 7,
 	COWVMO_INFO_HIGH_PRIORITY	= 1 << 8,
+	COWVMO_INFO_PAGER_BACKED	= 1 << 9,
 };
 
 /**
