@@ -209,13 +209,13 @@ int cowvmo_cache_prepare_vma(struct cowvmo *store, struct vm_area_struct *vma)
 {
 	int err = 0;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	if (store->policy_changes ||
 	    (!vmo_is_cached(store) && is_cow_mapping(vma->vm_flags)))
 		err = -EBUSY;
 	else
 		cowvmo_set_cache_bits(&vma->vm_page_prot, store->cache_bits);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return err;
 }
 
@@ -223,7 +223,7 @@ int cowvmo_cache_prepare_vma(struct cowvmo *store, struct vm_area_struct *vma)
 static bool is_used(struct cowvmo *vmo)
 {
 	lockdep_assert_held(&vmo->family->lock);
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (vmo_is_contiguous(vmo) &&
 	    ptree_populated(&vmo->tree) != vmo->nr_pages)
 		return true;
@@ -238,7 +238,7 @@ static int begin_change(struct cowvmo *vmo, u32 policy)
 	int err = 0;
 
 	mutex_lock(&vmo->family->lock);
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	if (is_used(vmo)) {
 		err = -EBUSY;
 	} else {
@@ -246,17 +246,17 @@ static int begin_change(struct cowvmo *vmo, u32 policy)
 		vmo->cache_policy = policy;
 		vmo->cache_bits = COWVMO_NO_CACHE_BITS;
 	}
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	mutex_unlock(&vmo->family->lock);
 	return err;
 }
 
 static void end_change(struct cowvmo *vmo)
 {
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	vmo->cache_bits = policy_bits(vmo->cache_policy);
 	vmo->policy_changes = false;
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 }
 
 /**
@@ -281,7 +281,7 @@ static void collect_batch(struct cowvmo *vmo, u64 *at,
 	struct ptree_desc *desc;
 	u32 policy;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	batch->nr = 0;
 	for (; batch->nr < POLICY_BATCH; ++*at) {
 		if (*at >= last ||
@@ -316,7 +316,7 @@ static int change_batch(struct cowvmo *vmo, struct policy_batch *batch)
 	u32 policy = vmo->cache_policy;
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	err = cowvmo_pages_set_policy(batch->pages, batch->nr, batch->from,
 				      policy);
 	if (err == -ENOMEM)
@@ -348,12 +348,12 @@ static int walk_batches(struct cowvmo *vmo, batch_fn fn, bool killable)
 	int err = 0;
 
 	do {
-		down_write(&vmo->lock);
+		down_write(vmo->lock);
 		collect_batch(vmo, &at, &batch);
 		if (batch.nr)
 			err = fn(vmo, &batch);
 		end = vmo->base + vmo->nr_pages;
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 		if (!err && killable && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
@@ -375,9 +375,9 @@ static int change_pages(struct cowvmo *vmo, u32 old)
 		err = walk_batches(vmo, change_batch, true);
 	if (!err)
 		return 0;
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	vmo->cache_policy = old;
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	/* It takes no memory to go back: large mappings are split already. */
 	if (walk_batches(vmo, change_batch, false))
 		return -EIO;
@@ -435,10 +435,10 @@ int cowvmo_check_policy(struct cowvmo *store, u32 type)
 {
 	bool allowed;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	allowed = vmo_is_cached(store) ||
 		  (type == COWVMO_CHILD_SLICE && vmo_is_contiguous(store) &&
 		   !store->policy_changes);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return allowed ? 0 : -EBUSY;
 }

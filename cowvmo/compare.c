@@ -58,8 +58,8 @@ static int compare_locked(struct cowvmo *vmo, struct cowvmo *other,
 	u64 size = vmo_size(vmo_sized(vmo));
 	u64 first, last;
 
-	lockdep_assert_held(&store->lock);
-	lockdep_assert_held(&other->lock);
+	lockdep_assert_held(store->lock);
+	lockdep_assert_held(other->lock);
 	if (args->offset > size || args->length > size - args->offset)
 		return -ERANGE;
 	if (!args->length)

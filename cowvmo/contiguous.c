@@ -235,7 +235,7 @@ static int fill_locked(struct cowvmo *vmo, u64 *next,
 	struct ptree_desc *desc;
 	int err = 0;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	while (!err && *next < end) {
 		err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + *next,
 					stash);
@@ -269,9 +269,9 @@ static int fill_all(struct cowvmo *vmo, u64 *next)
 		/* In bulk they are cheaper; without, it goes on one by one. */
 		ptree_stash_fill_need(&stash, &descs,
 				      GFP_NOWAIT | __GFP_NOWARN);
-		down_write(&vmo->lock);
+		down_write(vmo->lock);
 		err = fill_locked(vmo, next, &stash);
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 		if (err == -ENOMEM)
 			err = ptree_stash_fill(&stash, 1, COWVMO_GFP_CALL);
 		if (!err && fatal_signal_pending(current))

@@ -118,7 +118,7 @@ bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
 	struct ptree_cursor cursor;
 	bool done = false;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	/* Where the path is shared the page is, and the tree is to stay as it is. */
 	if (!ptree_cursor_follow(&cursor, &vmo->tree, index) ||
 	    WARN_ON_ONCE(ptree_cursor_open(&cursor, &vmo->tree, index, &none)))
@@ -352,7 +352,7 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 	struct ptree_cursor cursor;
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
 				&reserve->stash);
 	if (err)
@@ -382,7 +382,7 @@ int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
 	struct ptree_cursor cursor;
 	int err = 0;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	while (!err && *pgoff <= last) {
 		err = ptree_cursor_open(&cursor, &vmo->tree,
 					vmo->base + *pgoff, &reserve->stash);
@@ -411,7 +411,7 @@ void cow_drop_page(struct cowvmo *vmo, u64 pgoff)
 	struct ptree_stash none = {};
 	struct ptree_cursor cursor;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	/* The path is exclusive: no memory is needed. */
 	if (WARN_ON_ONCE(ptree_cursor_open(&cursor, &vmo->tree,
 					   vmo->base + pgoff, &none)))
@@ -440,7 +440,7 @@ static int commit_leaf_locked(struct cowvmo *vmo, u64 *pgoff, u64 last,
 	struct ptree_cursor cursor;
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	/* Shrunk meanwhile: the rest is not there to commit. */
 	if (*pgoff >= vmo->nr_pages) {
 		*pgoff = last + 1;
@@ -473,10 +473,10 @@ static int commit_batch(struct cowvmo *vmo, u64 *pgoff, u64 last,
 	/* In bulk they are cheaper; without, each is got when it is needed. */
 	ptree_stash_fill_need(&reserve->stash, &descs,
 			      GFP_NOWAIT | __GFP_NOWARN);
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	while (!err && *pgoff < end && *pgoff <= last)
 		err = commit_leaf_locked(vmo, pgoff, last, reserve);
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	return err;
 }
 
@@ -516,9 +516,9 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 	int err;
 
 	*done = 0;
-	down_read(&vmo->lock);
+	down_read(vmo->lock);
 	err = cow_check_range(vmo, offset, length);
-	up_read(&vmo->lock);
+	up_read(vmo->lock);
 	if (err || !length)
 		return err;
 
@@ -557,9 +557,9 @@ void cow_clear(struct cowvmo *vmo)
 	struct ptree_dead dead = {};
 
 	cow_contig_end(vmo);
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	ptree_clear(&vmo->tree, &dead);
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	ptree_reap(&dead);
 	cowvmo_pages_left();
 	cow_contig_reap();

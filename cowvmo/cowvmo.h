@@ -105,7 +105,8 @@ struct cow_contig {
 
 /**
  * struct cowvmo - a virtual memory object
- * @lock: protects the content, see the lock order above
+ * @lock: protects the content, see the lock order above: @own_lock, or where
+ *	there is a pager that of the VMO the content comes from
  * @tree: the content, under @lock
  * @base: tree index of page 0; never changes
  * @nr_pages: size, under @lock; of a slice: never changes
@@ -155,7 +156,8 @@ struct cow_contig {
  * meaning of @tree to @zero_last.
  */
 struct cowvmo {
-	struct rw_semaphore lock;
+	struct rw_semaphore *lock;
+	struct rw_semaphore own_lock;
 	struct ptree tree;
 	struct rb_root_cached pins;
 	u64 base;
@@ -254,7 +256,7 @@ static inline const struct cowvmo *vmo_sized(const struct cowvmo *vmo)
 /* May the kernel read and write a store's content as any memory? */
 static inline bool vmo_is_cached(const struct cowvmo *store)
 {
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	return store->cache_policy == COWVMO_CACHE_CACHED &&
 	       !store->policy_changes;
 }
@@ -284,7 +286,7 @@ static inline void cowvmo_set_cache_bits(pgprot_t *prot, unsigned long bits)
 static inline bool cowvmo_cache_agrees(const struct cowvmo *store,
 				       pgprot_t prot)
 {
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	return (pgprot_val(prot) & COWVMO_CACHE_BITS) == store->cache_bits;
 }
 

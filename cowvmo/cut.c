@@ -28,7 +28,7 @@ static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
 {
 	int err = cow_check_range(vmo, offset, length);
 
-	lockdep_assert_held(&vmo->lock);
+	lockdep_assert_held(vmo->lock);
 	if (err || !length)
 		return err;
 	return vmo->sealed ? -EPERM : 0;
@@ -37,7 +37,7 @@ static int check_change(const struct cowvmo *vmo, u64 offset, u64 length)
 /* May the kernel write zeros? */
 static int check_zero(const struct cowvmo *vmo)
 {
-	lockdep_assert_held(&vmo->lock);
+	lockdep_assert_held(vmo->lock);
 	if (vmo->sealed)
 		return -EPERM;
 	return vmo_is_cached(vmo) ? 0 : -EBUSY;
@@ -54,7 +54,7 @@ static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
 {
 	int err = 0;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	cowvmo_unmap(vmo, first, last, false);
 	if (!first && last + 1 == vmo->nr_pages)
 		ptree_clear(&vmo->tree, dead);	/* takes no memory */
@@ -147,9 +147,9 @@ static int run_cut(struct cowvmo *vmo, const struct cow_cut *cut,
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
 	down_read(&vmo->family->counts);
 	do {
-		down_write(&vmo->lock);
+		down_write(vmo->lock);
 		err = fn(vmo, cut, &reserve, &dead);
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 		if (err != -ENOMEM)
 			break;
 		err = cow_reserve_fill(&reserve);
@@ -283,7 +283,7 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
 	down_read(&vmo->family->counts);
 	while (!err && *pos < end) {
-		down_write(&vmo->lock);
+		down_write(vmo->lock);
 		if (*pos >= vmo_size(vmo))
 			*pos = end;
 		else
@@ -291,7 +291,7 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 			      zero_step_locked(vmo, pos,
 					       min(end, vmo_size(vmo)),
 					       &reserve, &dead);
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
 		/* Around pins it can take many steps. */
@@ -321,11 +321,11 @@ int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 	int err;
 
 	*done = 0;
-	down_read(&vmo->lock);
+	down_read(vmo->lock);
 	err = cow_check_range(vmo, offset, length);
 	if (!err && length)
 		err = check_zero(vmo);
-	up_read(&vmo->lock);
+	up_read(vmo->lock);
 	if (err || !length)
 		return err;
 	err = zero_range(vmo, &pos, offset + length);
@@ -358,7 +358,7 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
 	struct cow_write write = {};
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (first < end && !cow_reserve_is_full(reserve) &&
 	    cow_is_pinned(vmo, first, end - 1))
 		return -ENOMEM;
@@ -392,7 +392,7 @@ void cow_set_end(struct cowvmo *vmo, u64 size)
 {
 	struct cowvmo *store = vmo->store, *reference;
 
-	lockdep_assert_held_write(&store->lock);
+	lockdep_assert_held_write(store->lock);
 	if (vmo_is_slice(vmo)) {
 		i_size_write(&vmo->inode, size);
 		return;
@@ -408,7 +408,7 @@ static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 	u64 size = cut->offset;
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	err = check_new_size(vmo, size);
 	if (err)
 		return err;
@@ -438,7 +438,7 @@ static int set_stream_size_locked(struct cowvmo *vmo,
 	u64 nr_pages = vmo_sized(cut->view)->nr_pages;
 	int err;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (size > nr_pages << PAGE_SHIFT)
 		return -ERANGE;
 	if (size == old)
@@ -491,7 +491,7 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 
 	cow_reserve_init(&none, 0);
 	down_read(&store->family->counts);
-	down_write(&store->lock);
+	down_write(store->lock);
 	if (vmo_is_slice(vmo) || nr_pages >= store->nr_pages) {
 		cow_set_end(vmo, stream_size);
 	} else if (!cow_is_pinned(store, nr_pages, U64_MAX)) {
@@ -500,7 +500,7 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 		store->nr_pages = nr_pages;
 		cow_set_end(vmo, stream_size);
 	}
-	up_write(&store->lock);
+	up_write(store->lock);
 	ptree_reap(&dead);
 	up_read(&store->family->counts);
 	cow_reserve_drain(&none);

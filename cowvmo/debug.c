@@ -161,13 +161,13 @@ static void dump_if_asked(struct cowvmo_family *family, void *data)
 	while ((vmo = cowvmo_family_next(family, vmo))) {
 		if (vmo->id != atomic64_read(&debug_tree_id))
 			continue;
-		down_read(&vmo->store->lock);
+		down_read(vmo->store->lock);
 		seq_printf(data, "%llu store=%llu base=%llu pages=%llu\n",
 			   vmo->id, vmo->store->id,
 			   vmo->store->base + vmo->view_first,
 			   vmo_sized(vmo)->nr_pages);
 		ptree_walk(&vmo->store->tree, &dump_visitor, data);
-		up_read(&vmo->store->lock);
+		up_read(vmo->store->lock);
 	}
 	mutex_unlock(&family->lock);
 }

@@ -202,11 +202,11 @@ static bool unshow_locked(struct cowvmo *vmo)
 	bool shown;
 
 	lockdep_assert_held(&vmo->family->lock);
-	down_write(&store->lock);
+	down_write(store->lock);
 	if (store != vmo)
 		list_del_init(&vmo->references);
 	shown = !store->hidden || !list_empty(&store->references);
-	up_write(&store->lock);
+	up_write(store->lock);
 	if (shown)
 		return false;
 	list_del_init(&store->member);
@@ -293,7 +293,7 @@ static void freeze_members(struct cowvmo_family *family)
 
 	mutex_lock(&family->lock);
 	list_for_each_entry(vmo, &family->members, member)
-		down_write_nest_lock(&vmo->lock, &family->counts);
+		down_write_nest_lock(vmo->lock, &family->counts);
 }
 
 /**
@@ -335,7 +335,7 @@ void cowvmo_family_thaw(struct cowvmo_family *family)
 	struct cowvmo *vmo;
 
 	list_for_each_entry(vmo, &family->members, member)
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 	mutex_unlock(&family->lock);
 	up_write(&family->counts);
 }
@@ -423,7 +423,7 @@ static bool is_attributed_locked(struct cowvmo *vmo)
 {
 	struct cowvmo *store = vmo->store;
 
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	if (store == vmo)
 		return true;
 	return !vmo_is_slice(vmo) && READ_ONCE(store->hidden) &&
@@ -447,9 +447,9 @@ bool cowvmo_is_attributed(struct cowvmo *vmo)
 
 	if (store == vmo)
 		return true;
-	down_read(&store->lock);
+	down_read(store->lock);
 	attributed = is_attributed_locked(vmo);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return attributed;
 }
 

@@ -35,7 +35,7 @@
  */
 static u64 fault_end(const struct cowvmo *vmo)
 {
-	lockdep_assert_held(&vmo->store->lock);
+	lockdep_assert_held(vmo->store->lock);
 	return vmo_sized(vmo)->nr_pages + vmo->view_first;
 }
 
@@ -134,7 +134,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 	vm_fault_t ret;
 	int err;
 
-	lockdep_assert_held(&vmo->lock);
+	lockdep_assert_held(vmo->lock);
 	if (pgoff >= limit || !cowvmo_cache_agrees(vmo, vma->vm_page_prot))
 		return VM_FAULT_SIGBUS;
 
@@ -192,9 +192,9 @@ static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 	int err;
 
 	for (;;) {
-		down_read(&store->lock);
+		down_read(store->lock);
 		ret = fault_read_locked(store, fault_end(vmo), vmf);
-		up_read(&store->lock);
+		up_read(store->lock);
 		if (ret)
 			return ret;
 		err = cow_supply_page(store, vmf->pgoff, COWVMO_GFP_FAULT);
@@ -209,7 +209,7 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 {
 	struct cowvmo *store = vmo->store;
 
-	lockdep_assert_held_write(&store->lock);
+	lockdep_assert_held_write(store->lock);
 	*err = store->sealed ? -EPERM : -ERANGE;
 	if (store->sealed || vmf->pgoff >= fault_end(vmo) ||
 	    !cowvmo_cache_agrees(store, vmf->vma->vm_page_prot))
@@ -242,9 +242,9 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 			.vmf = pte_present ? vmf : NULL,
 		};
 
-		down_write(&vmo->store->lock);
+		down_write(vmo->store->lock);
 		ret = fault_write_locked(vmo, vmf, &write, &reserve, &err);
-		up_write(&vmo->store->lock);
+		up_write(vmo->store->lock);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
 		else

@@ -52,7 +52,7 @@ static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 	struct page *page;
 	size_t copied;
 
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	*wanted = 0;
 	if (!vmo_is_cached(store))
 		return -EBUSY;
@@ -88,9 +88,9 @@ static ssize_t read_chunk(struct cowvmo *vmo, loff_t pos, struct iov_iter *to,
 	int err = 0;
 
 	while (!err) {
-		down_read(&vmo->store->lock);
+		down_read(vmo->store->lock);
 		copied = read_chunk_locked(vmo, pos, to, wanted);
-		up_read(&vmo->store->lock);
+		up_read(vmo->store->lock);
 		if (copied != -EAGAIN)
 			return copied;
 		err = cow_supply_page(vmo->store, pgoff, COWVMO_GFP_CALL);
@@ -155,7 +155,7 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	struct cow_write write = {};
 	int err;
 
-	lockdep_assert_held_write(&store->lock);
+	lockdep_assert_held_write(store->lock);
 	if (store->sealed)
 		return -EPERM;
 	if (!vmo_is_cached(store))
@@ -186,10 +186,10 @@ static int write_chunk(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	int err;
 
 	do {
-		down_write(&vmo->store->lock);
+		down_write(vmo->store->lock);
 		err = write_chunk_locked(vmo, pos, bytes, from, copied,
 					 reserve);
-		up_write(&vmo->store->lock);
+		up_write(vmo->store->lock);
 		if (err != -ENOMEM)
 			return err;
 		err = cow_reserve_fill(reserve);
@@ -255,7 +255,7 @@ static loff_t seek_content(struct file *file, loff_t offset, int whence)
 	loff_t ret = -ENXIO, end;
 	u64 at, last, found;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	end = i_size_read(&vmo->inode);
 	if (offset < 0 || offset >= end)
 		goto out;
@@ -270,7 +270,7 @@ static loff_t seek_content(struct file *file, loff_t offset, int whence)
 	ret = (found - base) << PAGE_SHIFT;
 	ret = min(max(ret, offset), end);
 out:
-	up_read(&store->lock);
+	up_read(store->lock);
 	return ret < 0 ? ret : vfs_setpos(file, ret, COWVMO_MAX_SIZE);
 }
 
@@ -314,12 +314,12 @@ int cowvmo_extend(struct cowvmo *vmo, u64 end)
 		err = cow_resize(store, end);
 		return err == -ERANGE || err == -EINVAL ? -EFBIG : err;
 	}
-	down_write(&store->lock);
+	down_write(store->lock);
 	if (store->sealed)
 		err = -EPERM;
 	else
 		cow_set_end(vmo, end);
-	up_write(&store->lock);
+	up_write(store->lock);
 	return err;
 }
 
@@ -454,9 +454,9 @@ static int cowvmo_getattr(cowvmo_idmap *idmap, const struct path *path,
 	cowvmo_fillattr(idmap, request_mask, inode, stat);
 	if (!cowvmo_is_attributed(vmo))
 		return 0;
-	down_read(&store->lock);
+	down_read(store->lock);
 	stat->blocks = ptree_populated(&store->tree) << (PAGE_SHIFT - 9);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return 0;
 }
 

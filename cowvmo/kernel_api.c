@@ -102,9 +102,9 @@ u64 cowvmo_size(struct cowvmo_handle *vmo)
 	struct cowvmo *store = file_to_store(handle_file(vmo));
 	u64 size;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	size = vmo_size(sized);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return size;
 }
 EXPORT_SYMBOL_GPL(cowvmo_size);
@@ -133,7 +133,7 @@ static struct page *get_page_locked(struct cowvmo *store, u64 offset)
 {
 	struct ptree_desc *desc;
 
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	if (offset >= vmo_size(store))
 		return ERR_PTR(-ERANGE);
 	desc = ptree_lookup(&store->tree, store->base + (offset >> PAGE_SHIFT));
@@ -149,9 +149,9 @@ struct page *cowvmo_get_page(struct cowvmo_handle *vmo, u64 offset)
 	err = cowvmo_to_store(file_to_vmo(handle_file(vmo)), &offset, 1);
 	if (err)
 		return ERR_PTR(err);
-	down_read(&store->lock);
+	down_read(store->lock);
 	page = get_page_locked(store, offset);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return page;
 }
 EXPORT_SYMBOL_GPL(cowvmo_get_page);

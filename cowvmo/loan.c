@@ -244,7 +244,7 @@ int cow_loan_lend(struct cowvmo *vmo, u64 first, u64 last)
 {
 	u64 found;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (!READ_ONCE(vmo->contig->loans))
 		return -EAGAIN;
 	cowvmo_unmap(vmo, first, last, false);
@@ -285,7 +285,7 @@ struct page *cow_loan_take_home(struct cowvmo *vmo, u64 pgoff)
 	struct page *page = vmo->contig->pages + pgoff;
 	struct cow_loan *entry;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	spin_lock(&loan_lock);
 	entry = loan_of(page);
 	if (WARN_ON_ONCE(!entry) || entry->state == LOAN_LENT ||
@@ -350,7 +350,7 @@ u64 cow_loan_end(struct cow_contig *contig)
 
 static bool may_borrow(const struct cowvmo *vmo)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	return cow_loan_is_on() && vmo_is_cached(vmo) &&
 	       !vmo_is_contiguous(vmo) && vmo->family &&
 	       !cowvmo_is_high_priority(vmo);
@@ -428,7 +428,7 @@ static struct ptree_desc *find_borrower(struct cowvmo_family *family,
 	struct cowvmo *vmo;
 
 	list_for_each_entry(vmo, &family->members, member) {
-		lockdep_assert_held_write(&vmo->lock);
+		lockdep_assert_held_write(vmo->lock);
 		desc = ptree_lookup(&vmo->tree, index);
 		if (!desc || desc->page != page)
 			continue;
@@ -528,13 +528,13 @@ static struct page *borrowed_page(struct cowvmo *vmo, u64 pgoff)
 	struct page *page = NULL;
 	struct ptree_desc *desc;
 
-	down_read(&vmo->lock);
+	down_read(vmo->lock);
 	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
 	if (desc)
 		page = READ_ONCE(desc->page);
 	if (page && !cow_page_is_borrowed(page))
 		page = NULL;
-	up_read(&vmo->lock);
+	up_read(vmo->lock);
 	return page;
 }
 
@@ -625,7 +625,7 @@ static bool next_borrowed(struct cowvmo *vmo, u64 *at, u64 end)
 {
 	struct ptree_desc *desc;
 
-	lockdep_assert_held(&vmo->lock);
+	lockdep_assert_held(vmo->lock);
 	end = min(end, vmo->base + vmo->nr_pages);
 	for (; *at < end; ++*at) {
 		if (!ptree_next_data(&vmo->tree, *at, end - 1, at))
@@ -655,9 +655,9 @@ int cow_loan_settle_all(struct cowvmo *vmo)
 	if (!is_any_borrowed())
 		return 0;
 	while (!err) {
-		down_read(&vmo->lock);
+		down_read(vmo->lock);
 		found = next_borrowed(vmo, &at, U64_MAX);
-		up_read(&vmo->lock);
+		up_read(vmo->lock);
 		if (!found)
 			return 0;
 		err = cow_loan_settle(vmo, at - vmo->base, COWVMO_GFP_CALL);
@@ -690,13 +690,13 @@ static u64 next_high_borrowed(struct cowvmo_family *family,
 	list_for_each_entry(vmo, &family->members, member) {
 		if (member++ < walk->member)
 			continue;
-		down_read(&vmo->lock);
+		down_read(vmo->lock);
 		walk->at = max(walk->at, vmo->base);
 		found = cowvmo_is_high_priority(vmo) &&
 			next_borrowed(vmo, &walk->at, U64_MAX);
 		if (found)
 			*page = ptree_lookup(&vmo->tree, walk->at)->page;
-		up_read(&vmo->lock);
+		up_read(vmo->lock);
 		if (found)
 			break;
 		walk->member++;
@@ -713,8 +713,8 @@ static void wait_for_borrowers(struct cowvmo_family *family)
 
 	mutex_lock(&family->lock);
 	list_for_each_entry(vmo, &family->members, member) {
-		down_read(&vmo->lock);
-		up_read(&vmo->lock);
+		down_read(vmo->lock);
+		up_read(vmo->lock);
 	}
 	mutex_unlock(&family->lock);
 }
@@ -764,11 +764,11 @@ void cow_loan_settle_range(struct cowvmo *vmo, u64 first, u64 nr)
 	if (!cowvmo_is_high_priority(vmo) || !is_any_borrowed())
 		return;
 	while (err != -ENOMEM && !fatal_signal_pending(current)) {
-		down_read(&vmo->lock);
+		down_read(vmo->lock);
 		found = next_borrowed(vmo, &at, end);
 		if (found)
 			page = ptree_lookup(&vmo->tree, at)->page;
-		up_read(&vmo->lock);
+		up_read(vmo->lock);
 		if (!found)
 			return;
 		err = take_back(vmo->family->id, at++, page, COWVMO_GFP_CALL);

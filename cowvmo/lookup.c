@@ -133,7 +133,7 @@ static void look_locked(struct lookup *lookup)
 	struct ptree_slot slot;
 	unsigned int step;
 
-	lockdep_assert_held(&lookup->store->lock);
+	lockdep_assert_held(lookup->store->lock);
 	lookup->nr = 0;
 	for (step = 0; step < LOOKUP_STEPS; step++) {
 		if (lookup->nr == lookup->room || lookup->next > lookup->last)
@@ -166,9 +166,9 @@ static void look(struct lookup *lookup)
 		cowvmo_family_thaw(store->family);
 		return;
 	}
-	down_read(&store->lock);
+	down_read(store->lock);
 	look_locked(lookup);
-	up_read(&store->lock);
+	up_read(store->lock);
 }
 
 /* Hands on what was found, and says how far that is. */
@@ -212,9 +212,9 @@ static int check_lookup(struct cowvmo *store, u64 offset, u64 length)
 {
 	u64 size;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	size = vmo_size(store);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return offset > size || length > size - offset ? -ERANGE : 0;
 }
 

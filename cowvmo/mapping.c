@@ -28,7 +28,7 @@ void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 {
 	u64 nr = last - first + 1;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	unmap_mapping_pages(vmo->inode.i_mapping, first, nr, even_cows);
 	if (vmo->ro_mapping)
 		unmap_mapping_pages(vmo->ro_mapping, first, nr, even_cows);
@@ -65,7 +65,7 @@ bool cowvmo_unmap_run(u64 first, u64 last, void *vmo)
  */
 bool cowvmo_is_mapped(struct cowvmo *vmo)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	return mapping_mapped(vmo->inode.i_mapping) ||
 	       (vmo->ro_mapping && mapping_mapped(vmo->ro_mapping));
 }
@@ -79,7 +79,7 @@ bool cowvmo_is_mapped(struct cowvmo *vmo)
  */
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	unmap_mapping_pages(vmo->inode.i_mapping, pgoff, 1, false);
 	if (vmo->ro_mapping && mapping_mapped(vmo->ro_mapping))
 		unmap_mapping_pages(vmo->ro_mapping, pgoff, 1, false);
@@ -95,7 +95,7 @@ void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
  */
 bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	return pgoff >= vmo->zero_first && pgoff <= vmo->zero_last;
 }
 

@@ -55,9 +55,9 @@ void cowvmo_lock_pair_shared(struct cowvmo *a, struct cowvmo *b)
 	lockdep_assert_held(&b->family->counts);
 	if (a->id > b->id)
 		swap(a, b);
-	down_read(&a->lock);
+	down_read(a->lock);
 	if (a != b)
-		down_read_nested(&b->lock, SINGLE_DEPTH_NESTING);
+		down_read_nested(b->lock, SINGLE_DEPTH_NESTING);
 }
 
 /**
@@ -67,9 +67,9 @@ void cowvmo_lock_pair_shared(struct cowvmo *a, struct cowvmo *b)
  */
 void cowvmo_unlock_pair_shared(struct cowvmo *a, struct cowvmo *b)
 {
-	up_read(&a->lock);
+	up_read(a->lock);
 	if (a != b)
-		up_read(&b->lock);
+		up_read(b->lock);
 }
 
 /**
@@ -85,9 +85,9 @@ void cowvmo_lock_pair(struct cowvmo *a, struct cowvmo *b)
 	lockdep_assert_held(&b->family->counts);
 	if (a->id > b->id)
 		swap(a, b);
-	down_write(&a->lock);
+	down_write(a->lock);
 	if (a != b)
-		down_write_nested(&b->lock, SINGLE_DEPTH_NESTING);
+		down_write_nested(b->lock, SINGLE_DEPTH_NESTING);
 }
 
 /**
@@ -97,7 +97,7 @@ void cowvmo_lock_pair(struct cowvmo *a, struct cowvmo *b)
  */
 void cowvmo_unlock_pair(struct cowvmo *a, struct cowvmo *b)
 {
-	up_write(&a->lock);
+	up_write(a->lock);
 	if (a != b)
-		up_write(&b->lock);
+		up_write(b->lock);
 }

@@ -52,7 +52,7 @@ INTERVAL_TREE_DEFINE(struct cow_pin, node, u64, subtree_last, pin_start,
 static struct cow_pin *first_pin(const struct cowvmo *store, u64 first,
 				 u64 last)
 {
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	return pin_tree_iter_first((struct rb_root_cached *)&store->pins,
 				   first, last);
 }
@@ -164,7 +164,7 @@ static int check_pin(const struct cow_pin *pin, u64 first, u64 last)
 {
 	const struct cowvmo *vmo = pin->vmo, *store = vmo->store;
 
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	if (last >= vmo->view_first + vmo_sized(vmo)->nr_pages)
 		return -ERANGE;
 	if (pin->writable && store->sealed)
@@ -178,9 +178,9 @@ static int check_whole_pin(const struct cow_pin *pin)
 	struct cowvmo *store = pin->vmo->store;
 	int err;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	err = check_pin(pin, pin->first, pin->end - 1);
-	up_read(&store->lock);
+	up_read(store->lock);
 	return err;
 }
 
@@ -218,9 +218,9 @@ static void pin_free(struct cow_pin *pin)
 	struct cowvmo *vmo = pin->vmo, *store = vmo->store;
 
 	if (!RB_EMPTY_NODE(&pin->node)) {
-		down_write(&store->lock);
+		down_write(store->lock);
 		pin_tree_remove(pin, &store->pins);
-		up_write(&store->lock);
+		up_write(store->lock);
 	}
 	cowvmo_uncharge_locked(cow_pin_nr_pages(pin), pin->user);
 	kfree(pin);
@@ -256,7 +256,7 @@ static void extend_pin(struct cow_pin *pin, u64 last)
 {
 	struct cowvmo *store = pin->vmo->store;
 
-	lockdep_assert_held_write(&store->lock);
+	lockdep_assert_held_write(store->lock);
 	if (!RB_EMPTY_NODE(&pin->node))
 		pin_tree_remove(pin, &store->pins);
 	pin->last = last;
@@ -272,13 +272,13 @@ static int pin_batch(struct cow_pin *pin, u64 *next,
 	u64 done = *next;
 	int err;
 
-	down_write(&store->lock);
+	down_write(store->lock);
 	err = check_pin(pin, *next, last);
 	if (!err)
 		err = cow_own_pages(store, &done, last, reserve);
 	if (done > *next)
 		extend_pin(pin, done - 1);
-	up_write(&store->lock);
+	up_write(store->lock);
 	*next = done;
 	return err;
 }
@@ -347,10 +347,10 @@ static void pages_of_piece(struct cow_pin *pin, u64 first, unsigned int nr,
 	struct cowvmo *store = pin->vmo->store;
 	unsigned int found;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	found = ptree_lookup_run(&store->tree,
 				 store->base + pin->first + first, nr, pages);
-	up_read(&store->lock);
+	up_read(store->lock);
 	WARN_ON_ONCE(found != nr);
 }
 
@@ -442,9 +442,9 @@ void *cow_pin_vmap(struct cow_pin *pin)
 	pages = pin_page_array(pin);
 	if (!pages)
 		return NULL;
-	down_read(&store->lock);
+	down_read(store->lock);
 	cowvmo_set_cache_bits(&prot, store->cache_bits);
-	up_read(&store->lock);
+	up_read(store->lock);
 	if (!cowvmo_should_fail())
 		mem = vmap(pages, cow_pin_nr_pages(pin), VM_MAP, prot);
 	kvfree(pages);

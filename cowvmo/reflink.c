@@ -38,7 +38,7 @@ static int share_locked(const struct reflink *link, struct ptree *tree,
 	u64 first = to->base + link->dst, last = first + link->nr - 1;
 	int err;
 
-	lockdep_assert_held_write(&to->lock);
+	lockdep_assert_held_write(to->lock);
 	if (to->sealed)
 		return -EPERM;
 	if (cow_is_pinned(to, link->dst, link->dst + link->nr - 1))
@@ -60,9 +60,9 @@ static int share_into(const struct reflink *link, struct ptree *tree,
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
 	do {
-		down_write(&link->to->lock);
+		down_write(link->to->lock);
 		err = share_locked(link, tree, &reserve, dead);
-		up_write(&link->to->lock);
+		up_write(link->to->lock);
 		if (err != -ENOMEM)
 			break;
 		err = cow_reserve_fill(&reserve);
@@ -102,13 +102,13 @@ static struct page *next_page(const struct reflink *link, u64 at, u64 *holes)
 	u64 last = from->base + link->src + link->nr - 1;
 	struct page *page = NULL;
 
-	down_read(&from->lock);
+	down_read(from->lock);
 	if (!ptree_next_data(&from->tree, index, last, &found))
 		found = last + 1;
 	*holes = found - index;
 	if (!*holes)
 		page = cow_hold_page(ptree_lookup(&from->tree, index));
-	up_read(&from->lock);
+	up_read(from->lock);
 	return page;
 }
 
@@ -118,7 +118,7 @@ static int write_copy_locked(struct cowvmo *to, u64 pgoff, struct page *page,
 	struct cow_write write = {};
 	int err;
 
-	lockdep_assert_held_write(&to->lock);
+	lockdep_assert_held_write(to->lock);
 	if (to->sealed)
 		return -EPERM;
 	/* Shrunk meanwhile: there is nothing to write to. */
@@ -136,9 +136,9 @@ static int write_copy(struct cowvmo *to, u64 pgoff, struct page *page,
 	int err;
 
 	do {
-		down_write(&to->lock);
+		down_write(to->lock);
 		err = write_copy_locked(to, pgoff, page, reserve);
-		up_write(&to->lock);
+		up_write(to->lock);
 		if (err != -ENOMEM)
 			return err;
 		err = cow_reserve_fill(reserve);
@@ -229,9 +229,9 @@ static bool is_cached(struct cowvmo *vmo)
 {
 	bool cached;
 
-	down_read(&vmo->lock);
+	down_read(vmo->lock);
 	cached = vmo_is_cached(vmo);
-	up_read(&vmo->lock);
+	up_read(vmo->lock);
 	return cached;
 }
 

@@ -29,7 +29,7 @@ static void unmap_difference(struct cowvmo *vmo, const struct cow_share *share)
 {
 	u64 kept = min(vmo->nr_pages, share->nr_pages);
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (!cowvmo_is_mapped(vmo))
 		return;
 	if (kept)
@@ -72,7 +72,7 @@ static bool overwrite_difference(struct cowvmo *vmo,
 {
 	struct overwriting to = { .vmo = vmo, .share = share };
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (share->nr_pages != vmo->nr_pages)
 		return false;
 	return !vmo->nr_pages ||
@@ -84,7 +84,7 @@ static bool overwrite_difference(struct cowvmo *vmo,
 static void replace_tree(struct cowvmo *vmo, struct cow_share *share,
 			 struct ptree_dead *dead)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	unmap_difference(vmo, share);
 	ptree_clear(&vmo->tree, dead);
 	vmo->tree = share->tree;
@@ -96,7 +96,7 @@ static void replace_tree(struct cowvmo *vmo, struct cow_share *share,
 static int restore_locked(struct cowvmo *vmo, struct cow_share *share,
 			  unsigned int how, struct ptree_dead *dead)
 {
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (vmo->sealed)
 		return -EPERM;
 	if (share->nr_pages != vmo->nr_pages && !(how & COW_RESTORE_RESIZE))
@@ -119,9 +119,9 @@ static int restore_from(struct cowvmo *vmo, struct cowvmo *source,
 	err = cow_share(source, 0, U64_MAX >> PAGE_SHIFT, &share);
 	if (err)
 		return err;
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	err = restore_locked(vmo, &share, how, &dead);
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	ptree_clear(&share.tree, &dead);
 	ptree_reap(&dead);
 	return err;

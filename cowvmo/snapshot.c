@@ -151,7 +151,7 @@ static int snapshot_locked(struct cowvmo *vmo, u64 first, u64 last,
 {
 	u64 base = vmo->base;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (cow_has_pins(vmo))
 		return -EBUSY;
 	if (first >= vmo->nr_pages || first > last)
@@ -198,9 +198,9 @@ static int snapshot_nothing(struct cowvmo *vmo)
 {
 	int err;
 
-	down_read(&vmo->lock);
+	down_read(vmo->lock);
 	err = cow_has_pins(vmo) ? -EBUSY : 0;
-	up_read(&vmo->lock);
+	up_read(vmo->lock);
 	return err;
 }
 
@@ -224,12 +224,12 @@ int cow_share(struct cowvmo *vmo, u64 first, u64 last, struct cow_share *share)
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
 	do {
-		down_write(&vmo->lock);
+		down_write(vmo->lock);
 		err = snapshot_locked(vmo, first, last, &held, &reserve, &need,
 				      &share->tree);
 		share->nr_pages = vmo->nr_pages;
 		share->stream_size = i_size_read(&vmo->inode);
-		up_write(&vmo->lock);
+		up_write(vmo->lock);
 		if (err == -EAGAIN)
 			err = make_room(&held, &reserve, &need);
 		else if (err == -ENOMEM)
@@ -278,7 +278,7 @@ static int seal_locked(struct cowvmo *vmo)
 {
 	struct held_pages held = { .vmo = vmo };
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (vmo->sealed)
 		return 0;
 	/* Who holds a page through a pin that only reads cannot be told apart. */
@@ -309,8 +309,8 @@ int cow_seal(struct cowvmo *vmo)
 {
 	int err;
 
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	err = seal_locked(vmo);
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	return err;
 }

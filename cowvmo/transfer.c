@@ -120,8 +120,8 @@ static int transfer_locked(struct transfer *transfer, struct ptree_dead *dead)
 	};
 	int err;
 
-	lockdep_assert_held_write(&from->lock);
-	lockdep_assert_held_write(&to->lock);
+	lockdep_assert_held_write(from->lock);
+	lockdep_assert_held_write(to->lock);
 	err = check_transfer(transfer);
 	if (err || !transfer->left)
 		return err;

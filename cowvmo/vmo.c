@@ -136,10 +136,10 @@ static struct file *begin_reference(struct cowvmo *child, struct cowvmo *store,
 	child->flags = COWVMO_INFO_REFERENCE |
 		       (store->flags & COWVMO_INFO_RESIZABLE);
 	cowvmo_show(child, store);
-	down_write(&store->lock);
+	down_write(store->lock);
 	list_add_tail(&child->references, &store->references);
 	i_size_write(&child->inode, i_size_read(&store->inode));
-	up_write(&store->lock);
+	up_write(store->lock);
 	return vmo_publish(child, writable);
 }
 
@@ -229,7 +229,7 @@ u32 cowvmo_info_flags(const struct cowvmo *vmo)
 	const struct cowvmo *store = vmo->store;
 	u32 flags = vmo->flags;
 
-	lockdep_assert_held(&store->lock);
+	lockdep_assert_held(store->lock);
 	if (store->sealed)
 		flags |= COWVMO_INFO_SEALED;
 	if (cowvmo_is_high_priority(store))
@@ -265,7 +265,7 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 	info->out_id = vmo->id;
 	info->out_family_id = family->id;
 
-	down_read(&store->lock);
+	down_read(store->lock);
 	info->out_flags = cowvmo_info_flags(vmo);
 	info->out_vmo_size = vmo_size(vmo_sized(vmo));
 	info->out_stream_size = i_size_read(&vmo->inode);
@@ -273,7 +273,7 @@ int cowvmo_info(struct cowvmo *vmo, struct cowvmo_get_info *info)
 		info->out_populated_bytes = ptree_populated(&store->tree) <<
 					    PAGE_SHIFT;
 	info->out_cache_policy = store->cache_policy;
-	up_read(&store->lock);
+	up_read(store->lock);
 
 	mutex_lock(&family->lock);
 	info->out_parent_id = vmo->parent ? vmo->parent->id : 0;

@@ -47,7 +47,8 @@ static struct inode *cowvmo_alloc_inode(struct super_block *sb)
 		return NULL;
 	/* The root directory is made here too: an empty VMO without family. */
 	memset(vmo, 0, offsetof(struct cowvmo, inode));
-	init_rwsem(&vmo->lock);
+	init_rwsem(&vmo->own_lock);
+	vmo->lock = &vmo->own_lock;
 	spin_lock_init(&vmo->zero_lock);
 	vmo->zero_first = U64_MAX;
 	vmo->store = vmo;
@@ -87,9 +88,9 @@ static void view_end(struct cowvmo *vmo)
 {
 	struct cowvmo *store = vmo->store;
 
-	down_write(&store->lock);
+	down_write(store->lock);
 	list_del_init(&vmo->references);
-	up_write(&store->lock);
+	up_write(store->lock);
 	iput(&store->inode);
 	put_slice_of(vmo->slice_of);
 }

@@ -297,7 +297,7 @@ void cowvmo_write_protect(struct cowvmo *vmo, u64 first, u64 last)
 {
 	unsigned int passes = 0;
 
-	lockdep_assert_held_write(&vmo->lock);
+	lockdep_assert_held_write(vmo->lock);
 	if (!mapping_mapped(vmo->inode.i_mapping))
 		return;
 	while (!wp_one_pass(vmo, first, last)) {

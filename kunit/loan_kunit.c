@@ -104,13 +104,13 @@ void cowvmo_family_put(struct cowvmo_family *family)
 
 int cowvmo_family_freeze_killable(struct cowvmo_family *family)
 {
-	down_write(&stub.borrower->lock);
+	down_write(stub.borrower->lock);
 	return 0;
 }
 
 void cowvmo_family_thaw(struct cowvmo_family *family)
 {
-	up_write(&stub.borrower->lock);
+	up_write(stub.borrower->lock);
 }
 
 /* --- A lender and a borrower */
@@ -120,7 +120,8 @@ static struct cowvmo *vmo_make(struct kunit *test, u64 base, u32 flags)
 	struct cowvmo *vmo = kunit_kzalloc(test, sizeof(*vmo), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, vmo);
-	init_rwsem(&vmo->lock);
+	init_rwsem(&vmo->own_lock);
+	vmo->lock = &vmo->own_lock;
 	INIT_LIST_HEAD(&vmo->member);
 	vmo->store = vmo;
 	vmo->base = base;
@@ -179,9 +180,9 @@ static int lend(u64 first, u64 last)
 {
 	int err;
 
-	down_write(&stub.lender->lock);
+	down_write(stub.lender->lock);
 	err = cow_loan_lend(stub.lender, first, last);
-	up_write(&stub.lender->lock);
+	up_write(stub.lender->lock);
 	return err;
 }
 
@@ -200,7 +201,7 @@ static bool take_home(u64 pgoff)
 	struct page *page = NULL;
 
 	ptree_stash_fill(&stash, 1, GFP_KERNEL);
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	if (!ptree_cursor_open(&cursor, &vmo->tree, pgoff, &stash)) {
 		page = cow_loan_take_home(vmo, pgoff);
 		if (page)
@@ -209,7 +210,7 @@ static bool take_home(u64 pgoff)
 							    page));
 		ptree_cursor_close(&cursor);
 	}
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	ptree_stash_drain(&stash);
 	return page == vmo->contig->pages + pgoff;
 }
@@ -224,7 +225,7 @@ static struct page *borrow(u64 pgoff, u8 byte)
 	struct page *page;
 
 	ptree_stash_fill(&stash, 1, GFP_KERNEL);
-	down_write(&vmo->lock);
+	down_write(vmo->lock);
 	page = cow_loan_borrow(vmo, BASE + pgoff);
 	if (page && !ptree_cursor_open(&cursor, &vmo->tree, BASE + pgoff,
 				       &stash)) {
@@ -235,7 +236,7 @@ static struct page *borrow(u64 pgoff, u8 byte)
 	}
 	if (old)
 		ptree_desc_put(old);
-	up_write(&vmo->lock);
+	up_write(vmo->lock);
 	ptree_stash_drain(&stash);
 	return page;
 }
@@ -401,9 +402,9 @@ static void loan_borrow_all(struct kunit *test)
 	expect_stats(test, PAGES, PAGES);
 	for (i = 0; i < PAGES; i++)
 		KUNIT_EXPECT_TRUE(test, has_byte(borrowers_page(i), i));
-	down_write(&stub.borrower->lock);
+	down_write(stub.borrower->lock);
 	KUNIT_EXPECT_NULL(test, cow_loan_borrow(stub.borrower, BASE));
-	up_write(&stub.borrower->lock);
+	up_write(stub.borrower->lock);
 }
 
 static void loan_not_borrowed(struct kunit *test)
