@@ -34,10 +34,12 @@ static const struct ptree_node *leaf_find(const struct ptree *tree, u64 index)
 		return NULL;
 	for (; level > 1; level--, shift -= PTREE_UPPER_BITS) {
 		node = node->child[(index >> shift) & PTREE_UPPER_MASK];
-		if (unlikely(!node))
+		if (unlikely(!ptree_is_pointer(node)))
 			return NULL;
 	}
-	return level ? node->child[ptree_offset(index, 1)] : node;
+	if (likely(level))
+		node = node->child[ptree_offset(index, 1)];
+	return likely(ptree_is_pointer(node)) ? node : NULL;
 }
 
 /**
@@ -46,13 +48,17 @@ static const struct ptree_node *leaf_find(const struct ptree *tree, u64 index)
  * @index: the slot
  *
  * Context: Writers of @tree are excluded, and until the result is done with.
- * Return: the descriptor, not counted, or NULL.
+ * Return: the descriptor, not counted, or NULL, also for a marker.
  */
 struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index)
 {
 	const struct ptree_node *leaf = leaf_find(tree, index);
+	struct ptree_desc *desc;
 
-	return leaf ? leaf->desc[ptree_offset(index, 0)] : NULL;
+	if (!leaf)
+		return NULL;
+	desc = leaf->desc[ptree_offset(index, 0)];
+	return likely(ptree_is_pointer(desc)) ? desc : NULL;
 }
 
 static unsigned int leaf_pages(const struct ptree_node *leaf, unsigned int slot,
@@ -63,8 +69,12 @@ static unsigned int leaf_pages(const struct ptree_node *leaf, unsigned int slot,
 
 	for (; slot < end; slot++) {
 		desc = leaf->desc[slot];
-		*pages++ = desc ? READ_ONCE(desc->page) : NULL;
-		found += !!desc;
+		if (ptree_is_pointer(desc)) {
+			*pages++ = READ_ONCE(desc->page);
+			found++;
+		} else {
+			*pages++ = NULL;
+		}
 	}
 	return found;
 }
@@ -110,7 +120,7 @@ static void children_put(struct ptree_node *node, unsigned int width)
 	unsigned int i;
 
 	for (i = 0; i < width; i++) {
-		if (node->child[i])
+		if (ptree_is_pointer(node->child[i]))
 			atomic_dec(&node->child[i]->refs);
 	}
 }
@@ -122,7 +132,7 @@ static inline void child_copy(struct ptree_node *copy,
 	struct ptree_node *child = node->child[i];
 
 	copy->child[i] = child;
-	if (child)
+	if (ptree_is_pointer(child))
 		atomic_inc(&child->refs);
 }
 
@@ -208,6 +218,8 @@ void ptree_trim(struct ptree *tree)
 	while (tree->level && root->nr == 1) {
 		for (slot = 0; !root->child[slot]; slot++)
 			;
+		if (!ptree_is_pointer(root->child[slot]))
+			break;
 		tree->root = root->child[slot];
 		tree->prefix |= (u64)slot << ptree_shift(tree->level);
 		tree->level--;
@@ -290,7 +302,8 @@ void ptree_path_prune(struct ptree *tree, struct ptree_node *const *path,
  * @stash: used when memory is not to be had at once; may be NULL
  *
  * Context: The owner of the tree excludes everybody else from it.
- * Return: the node, empty if it was not there, or NULL without memory.
+ * Return: the node, empty if it was not there, full of what was there if that
+ * was a marker, or NULL without memory.
  */
 struct ptree_node *ptree_link_own(struct ptree_node **link,
 				  struct ptree_node *parent, unsigned int level,
@@ -298,8 +311,15 @@ struct ptree_node *ptree_link_own(struct ptree_node **link,
 {
 	struct ptree_node *node;
 
-	if (*link)
+	if (ptree_is_pointer(*link))
 		return ptree_node_own(link, stash);
+	if (*link) {
+		node = ptree_node_alloc_filled(level, (unsigned long)*link,
+					       stash);
+		if (likely(node))
+			*link = node;
+		return node;
+	}
 	node = ptree_node_alloc_empty(level, stash);
 	if (likely(node)) {
 		*link = node;
@@ -359,18 +379,18 @@ static __always_inline int path_follow(struct ptree_cursor *cursor,
 	if (unlikely(!node || !ptree_covers(tree, index)))
 		return level;
 	for (; level > 1; level--, shift -= PTREE_UPPER_BITS) {
-		if (unlikely(!node || !ptree_node_alone(node)))
+		if (unlikely(!ptree_is_pointer(node) || !ptree_node_alone(node)))
 			return level;
 		cursor->path[level] = node;
 		node = node->child[(index >> shift) & PTREE_UPPER_MASK];
 	}
 	if (likely(level)) {
-		if (unlikely(!node || !ptree_node_alone(node)))
+		if (unlikely(!ptree_is_pointer(node) || !ptree_node_alone(node)))
 			return 1;
 		cursor->path[1] = node;
 		node = node->child[ptree_offset(index, 1)];
 	}
-	if (unlikely(!node || !ptree_node_alone(node)))
+	if (unlikely(!ptree_is_pointer(node) || !ptree_node_alone(node)))
 		return 0;
 	cursor->path[0] = node;
 	return -1;
@@ -461,10 +481,9 @@ void ptree_cursor_close(struct ptree_cursor *cursor)
 		ptree_path_prune(cursor->tree, cursor->path, 0, cursor->index);
 }
 
-/* The slot becomes empty, or no longer is: @delta says so to the whole path. */
-static void cursor_count(struct ptree_cursor *cursor, int delta)
+/* The slot has one page more, or one less: @delta says so to the whole path. */
+static inline void cursor_count(struct ptree_cursor *cursor, int delta)
 {
-	cursor->path[0]->nr += delta;
 	ptree_path_add(cursor->path, 0, cursor->tree->level, delta);
 }
 
@@ -476,7 +495,7 @@ static void cursor_count(struct ptree_cursor *cursor, int delta)
  * A mark of the slot stays unless the slot becomes empty.
  *
  * Context: As ptree_cursor_open(). Cannot fail.
- * Return: what was in the slot, with its count, or NULL.
+ * Return: the descriptor that was in the slot, with its count, or NULL.
  */
 struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
 				      struct ptree_desc *desc)
@@ -484,9 +503,13 @@ struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
 	struct ptree_desc *old = *cursor->slot;
 
 	*cursor->slot = desc;
-	if (!old && desc) {
-		cursor_count(cursor, 1);
-	} else if (old && !desc) {
+	cursor->path[0]->nr += !!desc - !!old;
+	if (!ptree_is_pointer(old)) {
+		if (desc)
+			cursor_count(cursor, 1);
+		return NULL;
+	}
+	if (!desc) {
 		cursor_count(cursor, -1);
 		ptree_path_unmark(cursor->path, 0, cursor->tree->level,
 				  cursor->index);

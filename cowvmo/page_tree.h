@@ -23,6 +23,11 @@
  * exclusive paths carry marks; an interior slot is marked when anything below
  * it is. Marks are cleared before content becomes shared.
  *
+ * Markers: a slot can have a marker instead of content, a small number that means
+ * something to the owner only. In an interior node it stands for all indexes
+ * below that slot, so that one over any range costs two paths at most. Markers
+ * are not counted, are no pages, and are never marked.
+ *
  * This file and page_tree*.c know nothing of VMOs, mappings and locks, and
  * compile unchanged in user space (selftests/page_tree supplies the few
  * kernel headers).
@@ -43,6 +48,9 @@ struct ptree_node;
 /* Slots of a leaf; also the natural batch of a fault-around. */
 #define PTREE_LEAF_BITS		4
 #define PTREE_LEAF_SLOTS	16U
+
+/* A slot has nothing, a marker from 1 up to this, or a pointer. */
+#define PTREE_MAX_MARKER	7U
 
 /* Leaf 16, level 1 32 (one level-2 slot spans 2 MiB), 16 from there on. */
 #define PTREE_MAX_LEVELS	13
@@ -217,6 +225,21 @@ struct ptree_slot {
 };
 
 /**
+ * struct ptree_look - what is at an index
+ * @desc: the descriptor, not counted, or NULL
+ * @marker: the marker, or 0
+ * @first: first index up to which backwards it is known to be the same
+ * @last: last index up to which it is known to be the same; of a descriptor both
+ *        are its own
+ */
+struct ptree_look {
+	struct ptree_desc *desc;
+	unsigned int marker;
+	u64 first;
+	u64 last;
+};
+
+/**
  * struct ptree_visitor - callbacks of ptree_walk()
  * @node: called for each node before its children; false skips them
  * @desc: called for each descriptor of a leaf that was not skipped
@@ -257,6 +280,10 @@ bool ptree_desc_exclusive(const struct ptree_desc *desc);
 struct ptree_desc *ptree_lookup(const struct ptree *tree, u64 index);
 unsigned int ptree_lookup_run(const struct ptree *tree, u64 first,
 			      unsigned int nr, struct page **pages);
+void ptree_look(const struct ptree *tree, u64 index, struct ptree_look *look);
+bool ptree_visit(const struct ptree *tree, u64 first, u64 last,
+		 bool (*fn)(u64 first, u64 last, struct ptree_desc *desc,
+			    unsigned int marker, void *arg), void *arg);
 bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found);
 bool ptree_next_hole(const struct ptree *tree, u64 from, u64 last, u64 *found);
 
@@ -271,10 +298,24 @@ struct ptree_desc *ptree_cursor_store(struct ptree_cursor *cursor,
 void ptree_cursor_mark(struct ptree_cursor *cursor);
 bool ptree_cursor_marked(const struct ptree_cursor *cursor);
 
+static inline bool ptree_is_pointer(const void *slot)
+{
+	return (unsigned long)slot > PTREE_MAX_MARKER;
+}
+
+/* The descriptor at the slot, or NULL where there is none. */
 static inline struct ptree_desc *
 ptree_cursor_desc(const struct ptree_cursor *cursor)
 {
-	return *cursor->slot;
+	return ptree_is_pointer(*cursor->slot) ? *cursor->slot : NULL;
+}
+
+/* The marker at the slot, or 0 where there is none. */
+static inline unsigned int
+ptree_cursor_marker(const struct ptree_cursor *cursor)
+{
+	return ptree_is_pointer(*cursor->slot) ? 0 :
+	       (unsigned long)*cursor->slot;
 }
 
 /**
@@ -305,6 +346,8 @@ bool ptree_diff(const struct ptree *a, const struct ptree *b, u64 first,
 /* Ranges */
 int ptree_erase(struct ptree *tree, u64 first, u64 last,
 		struct ptree_stash *stash, struct ptree_dead *dead);
+int ptree_fill(struct ptree *tree, u64 first, u64 last, unsigned int marker,
+	       struct ptree_stash *stash, struct ptree_dead *dead);
 void ptree_clear(struct ptree *tree, struct ptree_dead *dead);
 void ptree_reap(struct ptree_dead *dead);	/* may sleep */
 int ptree_clone(struct ptree *tree, u64 first, u64 last,

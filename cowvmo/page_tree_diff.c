@@ -81,19 +81,33 @@ static bool diff_add(struct diff_walk *walk, u64 first, u64 end)
 	return true;
 }
 
+/* As many slots as the widest node has, all with the same marker. */
+#define ALL(marker)	{ [0 ... 31] = (struct ptree_node *)(marker) }
+
 /* The slots of a node; a leaf's as well, which are only compared. */
 static inline struct ptree_node *const *slots_of(const struct ptree_node *node)
 {
-	static struct ptree_node *const none[32];	/* the widest there is */
+	static struct ptree_node *const same[PTREE_MAX_MARKER + 1][32] = {
+		ALL(0UL), ALL(1UL), ALL(2UL), ALL(3UL), ALL(4UL), ALL(5UL),
+		ALL(6UL), ALL(7UL),
+	};
 
-	return node ? node->child : none;
+	return ptree_is_pointer(node) ? node->child :
+					same[(unsigned long)node];
 }
 
-/* Nothing in one tree, everything in the other: that need not be looked at. */
+/*
+ * No page in one tree and nothing but pages in the other, or no pages at all:
+ * that need not be looked at.
+ */
 static inline bool differs_whole(const struct ptree_node *a,
 				 const struct ptree_node *b, unsigned int level)
 {
-	return !(a && b) && (a ? a : b)->pages > ptree_span_mask(level);
+	if (ptree_is_pointer(a) && ptree_is_pointer(b))
+		return false;
+	if (!ptree_is_pointer(a))
+		a = b;
+	return !ptree_is_pointer(a) || a->pages > ptree_span_mask(level);
 }
 
 /* What two leaves have from @at to before @end, run by run. */
@@ -138,7 +152,7 @@ static bool diff_leaves(struct diff_walk *walk, u64 at, u64 end)
 
 static inline bool above_root(const struct ptree_node *node, unsigned int level)
 {
-	return node && node->level < level;
+	return ptree_is_pointer(node) && node->level < level;
 }
 
 /*
@@ -225,8 +239,8 @@ static bool diff_run(struct diff_walk *walk)
  *      both trees alone. False ends the walk
  * @arg: for @fn
  *
- * A slot differs when the trees name different descriptors there, or only one
- * of them names any. That the pages have equal content is not looked at.
+ * A slot differs when the trees name different descriptors there, have different
+ * markers, or only one of them has anything. That the pages have equal content is not looked at.
  *
  * A walk that was ended goes on with @first after the last run, or with its
  * beginning if that run has yet to be dealt with.

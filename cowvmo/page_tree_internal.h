@@ -5,12 +5,12 @@
  * Words used throughout:
  *   level   0 is a leaf; its slots hold descriptors, all others hold nodes
  *   span    the aligned range of indexes below a node
- *   pages   populated slots below a node; in a leaf the same as nr
+ *   pages   descriptors below a node; nr counts markers too
  *   shared  more than one count somewhere on the path from the root
  *
  * What holds whenever no function of the tree is running:
- *   - no node is empty, and a root that is no leaf has two used slots: the
- *     root is the smallest node that covers the content;
+ *   - no node is empty, and a root that is no leaf has two used slots, or one
+ *     with a marker: the root is the smallest node that covers the content;
  *   - @nr and @pages of every node are exact, shared nodes included;
  *   - a slot's mark is set if, and only if, its child has marks;
  *   - marks are on exclusive paths only.
@@ -96,7 +96,8 @@ static inline bool ptree_covers(const struct ptree *tree, u64 index)
 }
 
 /*
- * The child in @slot of what a tree has at a place of @level. Above the root
+ * The child in @slot of what a tree has at a place of @level, a node or, below
+ * leaves, a descriptor; also a marker or nothing. Above the root
  * there are no nodes, so @node may be the root itself, which counts as a child
  * of the places above it.
  */
@@ -105,8 +106,9 @@ static inline struct ptree_node *ptree_child_at(const struct ptree *tree,
 						unsigned int level,
 						unsigned int slot)
 {
-	if (!node)
-		return NULL;
+	/* A marker stands for all that is below it. */
+	if (!ptree_is_pointer(node))
+		return (struct ptree_node *)node;
 	if (likely(node->level == level))
 		return node->child[slot];
 	return ptree_offset(tree->prefix, level) == slot ? tree->root : NULL;
@@ -133,6 +135,11 @@ static inline bool ptree_ref_drop(atomic_t *refs)
 static inline bool ptree_node_alone(const struct ptree_node *node)
 {
 	return ptree_ref_alone(&node->refs);
+}
+
+static inline void *ptree_marker(unsigned int marker)
+{
+	return (void *)(unsigned long)marker;
 }
 
 /* Take @slot, already empty or cut off, out of the bookkeeping of @node. */
@@ -186,6 +193,9 @@ static inline void ptree_path_unmark(struct ptree_node *const *path,
 
 struct ptree_node *ptree_node_alloc(unsigned int level,
 				    struct ptree_stash *stash);
+struct ptree_node *ptree_node_alloc_filled(unsigned int level,
+					   unsigned int marker,
+					   struct ptree_stash *stash);
 struct ptree_node *ptree_node_alloc_empty(unsigned int level,
 					  struct ptree_stash *stash);
 void ptree_node_free(struct ptree_node *node);
@@ -196,6 +206,9 @@ struct ptree_node *ptree_link_own(struct ptree_node **link,
 				  struct ptree_node *parent, unsigned int level,
 				  struct ptree_stash *stash);
 void ptree_trim(struct ptree *tree);
+bool ptree_next_used(const struct ptree *tree, u64 from, u64 last, u64 *found);
+bool ptree_prev_used(const struct ptree *tree, u64 first, u64 from,
+		     u64 *found);
 int ptree_grow(struct ptree *tree, u64 index, unsigned int top,
 	       struct ptree_stash *stash);
 int ptree_cursor_open_above(struct ptree_cursor *cursor, struct ptree *tree,

@@ -261,6 +261,29 @@ struct ptree_node *ptree_node_alloc_empty(unsigned int level,
 }
 
 /**
+ * ptree_node_alloc_filled() - a node with one marker in all of its slots
+ * @level: level of the node
+ * @marker: the marker
+ * @stash: used when memory is not to be had at once; may be NULL
+ *
+ * Return: the node, with a count of one, or NULL without memory.
+ */
+struct ptree_node *ptree_node_alloc_filled(unsigned int level,
+					   unsigned int marker,
+					   struct ptree_stash *stash)
+{
+	struct ptree_node *node = ptree_node_alloc_empty(level, stash);
+	unsigned int i, width = ptree_width(level);
+
+	if (!node)
+		return NULL;
+	for (i = 0; i < width; i++)
+		node->child[i] = ptree_marker(marker);
+	node->nr = width;
+	return node;
+}
+
+/**
  * ptree_node_free() - free a node that nobody reaches
  * @node: the node; its slots no longer count
  *

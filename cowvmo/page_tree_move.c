@@ -85,13 +85,14 @@ static void leaf_link(struct ptree_move *move, struct ptree_node *const *path,
 	if (tree->level) {
 		path[1]->nr += !old;
 		ptree_path_add(path, 1, tree->level,
-			       leaf->pages - (old ? old->pages : 0));
-		if (old && old->marks)
+			       leaf->pages - (ptree_is_pointer(old) ?
+					      old->pages : 0));
+		if (ptree_is_pointer(old) && old->marks)
 			ptree_path_unmark(path, 1, tree->level, move->dst);
 	} else {
 		tree->prefix = move->dst;
 	}
-	if (old)
+	if (ptree_is_pointer(old))
 		ptree_dead_add_node(move->dead, old);
 }
 
@@ -163,15 +164,18 @@ static int move_leaf(struct ptree_move *move, struct ptree_cursor *from)
  * Some slots
  */
 
-/* All of @nr slots were exchanged: their leaf has @pages pages more. */
+/*
+ * All of @nr slots were exchanged: of their leaf @used more are in use, with
+ * @pages pages more.
+ */
 static void slots_changed(struct ptree_cursor *cursor, unsigned int nr,
-			  int pages)
+			  int used, int pages)
 {
 	u64 slots = (BIT_ULL(nr) - 1) << ptree_offset(cursor->index, 0);
 	struct ptree_node *leaf = cursor->path[0];
 	unsigned int top = cursor->tree->level;
 
-	leaf->nr += pages;
+	leaf->nr += used;
 	ptree_path_add(cursor->path, 0, top, pages);
 	if (leaf->marks & slots) {
 		leaf->marks &= ~slots;
@@ -183,12 +187,14 @@ static void slots_changed(struct ptree_cursor *cursor, unsigned int nr,
 static void slots_move(struct ptree_move *move, const struct move_slots *slots,
 		       struct ptree_cursor *to, struct ptree_cursor *from)
 {
-	unsigned int i, moved = 0, replaced = 0;
+	unsigned int i, moved = 0, replaced = 0, markers = 0;
 
 	for (i = 0; i < slots->nr; i++) {
-		if (to->slot[i]) {
+		if (ptree_is_pointer(to->slot[i])) {
 			ptree_dead_add_desc(move->dead, to->slot[i]);
 			replaced++;
+		} else if (to->slot[i]) {
+			markers++;
 		}
 		to->slot[i] = slots->desc[i];
 		if (!from->slot[i])
@@ -200,8 +206,9 @@ static void slots_move(struct ptree_move *move, const struct move_slots *slots,
 		from->slot[i] = NULL;
 		moved++;
 	}
-	slots_changed(to, slots->nr, moved - replaced);
-	slots_changed(from, slots->nr, -moved);
+	slots_changed(to, slots->nr, moved - replaced - markers,
+		      moved - replaced);
+	slots_changed(from, slots->nr, -moved, -moved);
 }
 
 static int move_slots(struct ptree_move *move, unsigned int nr)
@@ -245,6 +252,8 @@ static u64 hole_length(const struct ptree_move *move, u64 nr)
 /**
  * ptree_move_step() - move content to other indexes
  * @move: what is left of the move; moved on by what has been done
+ *
+ * The source has no markers. Those of the destination are replaced.
  *
  * Moves what one leaf has, or passes over a hole of any width. The slots that
  * @move->src has gone by are empty then, those that @move->dst has gone by have

@@ -26,133 +26,6 @@
 #define REAP_BATCH	32
 
 /*
- * Searching
- */
-
-/**
- * ptree_next_data() - find the first populated slot of a range
- * @tree: the tree
- * @from: first slot to look at
- * @last: last slot to look at
- * @found: receives the slot
- *
- * Context: Writers of @tree are excluded.
- * Return: true if there is one.
- */
-bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found)
-{
-	const struct ptree_node *node;
-	unsigned int level, slot, width;
-
-	from = max(from, tree->prefix);
-	while (tree->root && from <= last && ptree_covers(tree, from)) {
-		node = tree->root;
-		for (level = tree->level;; level--) {
-			slot = ptree_offset(from, level);
-			width = ptree_width(level);
-			if (!node->child[slot]) {
-				while (++slot < width && !node->child[slot])
-					;
-				if (slot == width)
-					break;
-				from &= ~ptree_span_mask(level);
-				from |= (u64)slot << ptree_shift(level);
-			}
-			if (!level) {
-				*found = from;
-				return from <= last;
-			}
-			node = node->child[slot];
-		}
-		/* Nothing in the rest of this node; no node is empty. */
-		from = (from | ptree_span_mask(level)) + 1;
-	}
-	return false;
-}
-
-/* The same from the other end: the last populated slot of a range. */
-static bool prev_data(const struct ptree *tree, u64 first, u64 from,
-		      u64 *found)
-{
-	const struct ptree_node *node;
-	unsigned int level;
-	int slot;
-
-	from = min(from, tree->prefix | ptree_span_mask(tree->level));
-	while (tree->root && from >= first && ptree_covers(tree, from)) {
-		node = tree->root;
-		for (level = tree->level;; level--) {
-			slot = ptree_offset(from, level);
-			if (!node->child[slot]) {
-				while (--slot >= 0 && !node->child[slot])
-					;
-				if (slot < 0)
-					break;
-				from &= ~ptree_span_mask(level);
-				from |= ((slot + 1ULL) << ptree_shift(level)) - 1;
-			}
-			if (!level) {
-				*found = from;
-				return from >= first;
-			}
-			node = node->child[slot];
-		}
-		from &= ~ptree_span_mask(level);
-		if (!from)
-			break;
-		from--;
-	}
-	return false;
-}
-
-/*
- * Bits of the indexes around @index that are known to be populated, or -1 when
- * @index is a hole.
- */
-static int populated_bits(const struct ptree *tree, u64 index)
-{
-	const struct ptree_node *node = tree->root;
-	unsigned int level;
-
-	if (!node || !ptree_covers(tree, index))
-		return -1;
-	for (level = tree->level;; level--) {
-		if (node->pages > ptree_span_mask(level))
-			return ptree_shift(level + 1);
-		if (!node->child[ptree_offset(index, level)])
-			return -1;
-		if (!level)
-			return 0;
-		node = node->child[ptree_offset(index, level)];
-	}
-}
-
-/**
- * ptree_next_hole() - find the first empty slot of a range
- * @tree: the tree
- * @from: first slot to look at
- * @last: last slot to look at
- * @found: receives the slot
- *
- * Context: Writers of @tree are excluded.
- * Return: true if there is one.
- */
-bool ptree_next_hole(const struct ptree *tree, u64 from, u64 last, u64 *found)
-{
-	int bits;
-
-	while (from <= last) {
-		bits = populated_bits(tree, from);
-		if (bits < 0) {
-			*found = from;
-			return true;
-		}
-		from = ((from >> bits) + 1) << bits;
-	}
-	return false;
-}
-
-/*
  * Giving back
  */
 
@@ -163,7 +36,7 @@ static void leaf_drop(struct ptree_node *leaf)
 	for (i = 0; i < PTREE_LEAF_SLOTS; i++)
 		prefetchw(leaf->desc[i]);
 	for (i = 0; i < PTREE_LEAF_SLOTS; i++) {
-		if (leaf->desc[i])
+		if (ptree_is_pointer(leaf->desc[i]))
 			ptree_desc_put(leaf->desc[i]);
 	}
 }
@@ -191,7 +64,7 @@ static bool dead_free_one(struct ptree_dead *dead)
 		for (i = 0; i < width; i++)
 			prefetchw(node->child[i]);
 		for (i = 0; i < width; i++) {
-			if (node->child[i])
+			if (ptree_is_pointer(node->child[i]))
 				ptree_dead_add_node(dead, node->child[i]);
 		}
 	} else {
@@ -293,7 +166,7 @@ static struct ptree_node *source_at_root(const struct range_change *change)
 	struct ptree_node *node = change->source.root;
 	unsigned int level = change->source.level;
 
-	for (; level > change->tree->level; level--)
+	for (; level > change->tree->level && ptree_is_pointer(node); level--)
 		node = node->child[ptree_offset(change->tree->prefix, level)];
 	return node;
 }
@@ -337,8 +210,9 @@ static inline u64 slot_replace(struct ptree_node *node, unsigned int level,
 	struct ptree_node *old = node->child[slot];
 	u64 pages = 0;
 
-	if (old) {
+	if (old)
 		ptree_slot_cleared(node, slot);
+	if (ptree_is_pointer(old)) {
 		if (level) {
 			pages -= old->pages;
 			ptree_dead_add_node(dead, old);
@@ -348,11 +222,13 @@ static inline u64 slot_replace(struct ptree_node *node, unsigned int level,
 		}
 	}
 	if (child) {
+		node->child[slot] = child;
+		node->nr++;
+	}
+	if (ptree_is_pointer(child)) {
 		pages += level ? child->pages : 1;
 		/* Descriptors alike: both begin with their count. */
 		atomic_inc(&child->refs);
-		node->child[slot] = child;
-		node->nr++;
 	}
 	return pages;
 }
@@ -379,16 +255,37 @@ static u64 slots_replace(const struct range_change *change,
 	return pages;
 }
 
-/* A child has been dealt with: is it empty, has it marks? */
+/* The marker that all slots of a node have, or NULL. */
+static void *common_marker(const struct ptree_node *node)
+{
+	unsigned int i, width = ptree_width(node->level);
+	void *marker = node->child[0];
+
+	if (node->nr != width || node->pages || ptree_is_pointer(marker))
+		return NULL;
+	for (i = 1; i < width; i++) {
+		if (node->child[i] != marker)
+			return NULL;
+	}
+	return marker;
+}
+
+/* A child has been dealt with: is it empty, or one marker, has it marks? */
 static void child_settle(struct ptree_node *node, unsigned int slot)
 {
 	struct ptree_node *child = node->child[slot];
+	void *marker;
 
-	if (!child)
+	if (!ptree_is_pointer(child))
 		return;
+	marker = common_marker(child);
 	if (!child->nr) {
 		ptree_node_free(child);
 		ptree_slot_cleared(node, slot);
+	} else if (marker && ptree_node_alone(child)) {
+		ptree_node_free(child);
+		node->child[slot] = marker;
+		node->marks &= ~BIT_ULL(slot);
 	} else if (!child->marks) {
 		node->marks &= ~BIT_ULL(slot);
 	}
@@ -457,8 +354,8 @@ int ptree_erase(struct ptree *tree, u64 first, u64 last,
 		.dead = dead,
 	};
 
-	if (!ptree_next_data(tree, first, change.last, &change.low.at) ||
-	    !prev_data(tree, first, change.last, &change.high.at))
+	if (!ptree_next_used(tree, first, change.last, &change.low.at) ||
+	    !ptree_prev_used(tree, first, change.last, &change.high.at))
 		return 0;
 	if (node_covered(&change, tree->prefix, tree->level)) {
 		ptree_clear(tree, dead);
@@ -472,6 +369,106 @@ int ptree_erase(struct ptree *tree, u64 first, u64 last,
 }
 
 /*
+ * Filling
+ */
+
+/* Remove the empty nodes that were created around one end. */
+static void edge_undo(struct ptree *tree, u64 at)
+{
+	struct ptree_node *path[PTREE_MAX_LEVELS], *node = tree->root;
+	unsigned int level = tree->level;
+
+	if (!ptree_covers(tree, at))
+		return;
+	path[level] = node;
+	while (level) {
+		node = node->child[ptree_offset(at, level)];
+		if (!ptree_is_pointer(node))
+			break;
+		path[--level] = node;
+	}
+	ptree_path_prune(tree, path, level, at);
+}
+
+/* The whole of what the tree spans becomes one marker. */
+static int fill_root(struct ptree *tree, unsigned int marker,
+		     struct ptree_stash *stash, struct ptree_dead *dead)
+{
+	struct ptree_node *root;
+
+	root = ptree_node_alloc_filled(tree->level, marker, stash);
+	if (!root)
+		return -ENOMEM;
+	ptree_dead_add_node(dead, tree->root);
+	tree->root = root;
+	return 0;
+}
+
+/* An empty tree gets a leaf to begin with, which is empty too. */
+static int fill_begin(struct ptree *tree, u64 first, u64 last,
+		      struct ptree_stash *stash)
+{
+	if (!tree->root) {
+		tree->root = ptree_node_alloc_empty(0, stash);
+		if (!tree->root)
+			return -ENOMEM;
+		tree->prefix = first & ~ptree_span_mask(0);
+	}
+	if (ptree_grow(tree, first, 0, stash))
+		return -ENOMEM;
+	return ptree_grow(tree, last, 0, stash);
+}
+
+/**
+ * ptree_fill() - put a marker everywhere in a range
+ * @tree: the tree
+ * @first: its first slot
+ * @last: its last slot
+ * @marker: the marker; 0: makes the range empty
+ * @stash: used when memory is not to be had at once; may be NULL
+ * @dead: receives what only this tree reached
+ *
+ * Context: The owner of the tree excludes everybody else from it. Takes time
+ * in proportion to the height of the tree, and memory for two paths at most:
+ * what is put above the root is part of them.
+ * Return: 0 or -ENOMEM, and then the content is as it was.
+ */
+int ptree_fill(struct ptree *tree, u64 first, u64 last, unsigned int marker,
+	       struct ptree_stash *stash, struct ptree_dead *dead)
+{
+	struct range_change change = {
+		.tree = tree,
+		.source.root = ptree_marker(marker),
+		.first = first,
+		.last = min_t(u64, last, PTREE_MAX_INDEX),
+		.low.at = first,
+		.high.at = min_t(u64, last, PTREE_MAX_INDEX),
+		.dead = dead,
+	};
+	int err;
+
+	if (!marker)
+		return ptree_erase(tree, first, last, stash, dead);
+	err = fill_begin(tree, first, change.last, stash);
+	if (!err && node_covered(&change, tree->prefix, tree->level)) {
+		err = fill_root(tree, marker, stash, dead);
+	} else if (!err) {
+		if (edge_own(&change, &change.low, stash) ||
+		    edge_own(&change, &change.high, stash))
+			err = -ENOMEM;
+		else
+			change_commit(&change);
+	}
+	if (err && tree->root) {
+		edge_undo(tree, first);
+		if (tree->root)
+			edge_undo(tree, change.last);
+		ptree_trim(tree);
+	}
+	return err;
+}
+
+/*
  * Grafting
  */
 
@@ -480,10 +477,10 @@ static bool has_all(const struct ptree *tree, u64 first, u64 last)
 {
 	u64 found;
 
-	if (first > tree->prefix && ptree_next_data(tree, 0, first - 1, &found))
+	if (first > tree->prefix && ptree_next_used(tree, 0, first - 1, &found))
 		return false;
 	return last >= (tree->prefix | ptree_span_mask(tree->level)) ||
-	       !ptree_next_data(tree, last + 1, PTREE_MAX_INDEX, &found);
+	       !ptree_next_used(tree, last + 1, PTREE_MAX_INDEX, &found);
 }
 
 /*
@@ -513,24 +510,6 @@ static int graft_prepare(struct range_change *change, struct ptree_stash *stash)
 	    edge_own(change, &change->high, stash))
 		return -ENOMEM;
 	return 0;
-}
-
-/* Remove the empty nodes that were created around one end. */
-static void edge_undo(struct ptree *tree, u64 at)
-{
-	struct ptree_node *path[PTREE_MAX_LEVELS], *node = tree->root;
-	unsigned int level = tree->level;
-
-	if (!ptree_covers(tree, at))
-		return;
-	path[level] = node;
-	while (level) {
-		node = node->child[ptree_offset(at, level)];
-		if (!node)
-			break;
-		path[--level] = node;
-	}
-	ptree_path_prune(tree, path, level, at);
 }
 
 /* Some of the old content stays, and there is new content. */
@@ -587,7 +566,7 @@ int ptree_graft(struct ptree *to, struct ptree *from, u64 first, u64 last,
 	int err;
 
 	last = change.last;
-	if (!ptree_next_data(from, first, last, &change.low.at))
+	if (!ptree_next_used(from, first, last, &change.low.at))
 		return ptree_erase(to, first, last, stash, dead);
 	if (!to->root || has_all(to, first, last)) {
 		err = ptree_clone(from, first, last, stash, &whole);
@@ -597,10 +576,10 @@ int ptree_graft(struct ptree *to, struct ptree *from, u64 first, u64 last,
 		*to = whole;
 		return 0;
 	}
-	prev_data(from, first, last, &change.high.at);
-	if (ptree_next_data(to, first, last, &at)) {
+	ptree_prev_used(from, first, last, &change.high.at);
+	if (ptree_next_used(to, first, last, &at)) {
 		change.low.at = min(change.low.at, at);
-		prev_data(to, first, last, &at);
+		ptree_prev_used(to, first, last, &at);
 		change.high.at = max(change.high.at, at);
 	}
 	return graft_part(&change, stash);
@@ -661,10 +640,11 @@ int ptree_clone(struct ptree *tree, u64 first, u64 last,
 		*clone = *tree;
 		return 0;
 	}
-	if (!ptree_next_data(tree, first, last, &low) ||
-	    !prev_data(tree, low, last, &high))
+	if (!ptree_next_used(tree, first, last, &low) ||
+	    !ptree_prev_used(tree, low, last, &high))
 		return 0;
-	while (level && !((low ^ high) >> ptree_shift(level))) {
+	while (level && !((low ^ high) >> ptree_shift(level)) &&
+	       ptree_is_pointer(node->child[ptree_offset(low, level)])) {
 		node = node->child[ptree_offset(low, level)];
 		level--;
 	}

@@ -193,7 +193,7 @@ static void classify_children(struct ptree_scratch *scratch, int level,
 		class->child = NO_CLASS;
 		if (node->level == level) {
 			node = node->child[slot];
-			if (node)
+			if (ptree_is_pointer(node))
 				class->child = class_add(scratch, below, node,
 							 below->start,
 							 class->mult);
@@ -262,9 +262,9 @@ static void classify_roots(struct ptree_scratch *scratch,
 		}
 		if (!node || !ptree_covers(members[i], own->prefix))
 			continue;
-		for (; node && level > own->level; level--)
+		for (; ptree_is_pointer(node) && level > own->level; level--)
 			node = node->child[ptree_offset(own->prefix, level)];
-		if (node)
+		if (ptree_is_pointer(node))
 			class_add(scratch, row, node, own->prefix, 1);
 	}
 	classes_done(scratch, row);
@@ -279,7 +279,7 @@ static void scaled_leaf(const struct class_row *row, struct ptree_scaled *out)
 
 	for (i = 0; i < PTREE_LEAF_SLOTS; i++) {
 		desc = class[0].node->desc[i];
-		if (!desc)
+		if (!ptree_is_pointer(desc))
 			continue;
 		sharers = class[0].mult;
 		for (j = 1; j < row->nr; j++) {
@@ -342,7 +342,7 @@ void ptree_scaled(const struct ptree *const *members, unsigned int nr,
 				return;
 			continue;
 		}
-		if (!row->class->node->child[slot])
+		if (!ptree_is_pointer(row->class->node->child[slot]))
 			continue;
 		classify_children(scratch, level, slot);
 		cond_resched();

@@ -41,10 +41,12 @@ void ptree_inspect(const struct ptree *tree, u64 index,
 		if (!level)
 			break;
 		node = node->child[ptree_offset(index, level)];
-		if (!node)
+		if (!ptree_is_pointer(node))
 			return;
 	}
 	slot->desc = node->desc[ptree_offset(index, 0)];
+	if (!ptree_is_pointer(slot->desc))
+		slot->desc = NULL;
 	slot->alone = alone && slot->desc && ptree_desc_exclusive(slot->desc);
 	slot->marked = node->marks & BIT_ULL(ptree_offset(index, 0));
 }
@@ -59,7 +61,7 @@ void ptree_inspect(const struct ptree *tree, u64 index,
  * @visitor: what to call; either function may be NULL
  * @arg: for @visitor
  *
- * In ascending order, a node before what is below it.
+ * In ascending order, a node before what is below it. Markers are passed over.
  *
  * Context: Process context, sleeps. Writers of @tree are excluded, the visitor
  * included.
@@ -80,7 +82,7 @@ void ptree_walk(const struct ptree *tree, const struct ptree_visitor *visitor,
 			i = ptree_width(level);
 		if (!level && visitor->desc) {
 			for (; i < PTREE_LEAF_SLOTS; i++) {
-				if (node->desc[i])
+				if (ptree_is_pointer(node->desc[i]))
 					visitor->desc(node->desc[i], at + i,
 						      arg);
 			}
@@ -89,7 +91,8 @@ void ptree_walk(const struct ptree *tree, const struct ptree_visitor *visitor,
 			i = PTREE_LEAF_SLOTS;
 		/* Up to where there is something to the right, then down. */
 		for (;;) {
-			while (i < ptree_width(level) && !path[level]->child[i])
+			while (i < ptree_width(level) &&
+			       !ptree_is_pointer(path[level]->child[i]))
 				i++;
 			if (i < ptree_width(level))
 				break;
@@ -176,6 +179,15 @@ u64 ptree_private(const struct ptree *tree)
 	return pages;
 }
 
+static unsigned int nr_children(const struct ptree_node *node)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < ptree_width(node->level); i++)
+		nr += ptree_is_pointer(node->child[i]);
+	return nr;
+}
+
 /* The leaves below a node of level 1 are counted there, not visited. */
 static bool metadata_node(const struct ptree_node *node, unsigned int level,
 			  u64 first, void *arg)
@@ -184,7 +196,7 @@ static bool metadata_node(const struct ptree_node *node, unsigned int level,
 
 	*bytes += ptree_node_bytes(level);
 	if (level == 1)
-		*bytes += node->nr * ptree_node_bytes(0);
+		*bytes += nr_children(node) * ptree_node_bytes(0);
 	return level > 1;
 }
 
@@ -227,8 +239,8 @@ static const char *validate_leaf(const struct ptree_node *leaf)
 	for (i = 0; i < PTREE_LEAF_SLOTS; i++) {
 		if (!(leaf->marks & BIT_ULL(i)))
 			continue;
-		if (!leaf->desc[i])
-			return "mark on an empty slot";
+		if (!ptree_is_pointer(leaf->desc[i]))
+			return "mark on a slot without a page";
 		if (!ptree_desc_exclusive(leaf->desc[i]))
 			return "mark on a shared descriptor";
 	}
@@ -242,7 +254,7 @@ static const char *validate_children(const struct ptree_node *node,
 	unsigned int i;
 
 	for (i = 0; i < ptree_width(level); i++) {
-		if (!node->child[i])
+		if (!ptree_is_pointer(node->child[i]))
 			continue;
 		if (node->child[i]->level != level - 1)
 			return "level of a child is not one less";
@@ -276,7 +288,7 @@ static const char *validate_node(const struct ptree_node *node,
 		return "mark on a shared path";
 	if (level)
 		return validate_children(node, level);
-	if (node->pages != nr)
+	if (node->pages != nr_children(node))
 		return "pages of a leaf miscounted";
 	return validate_leaf(node);
 }
@@ -332,7 +344,7 @@ const char *ptree_validate(const struct ptree *tree)
 		return "prefix not aligned";
 	if (tree->prefix > PTREE_MAX_INDEX)
 		return "prefix beyond the last index";
-	if (tree->level && tree->root->nr == 1)
+	if (tree->level && tree->root->nr == 1 && nr_children(tree->root))
 		return "root is not the smallest";
 	v.alone[tree->level + 1] = true;
 	ptree_walk(tree, &visitor, &v);

@@ -10,6 +10,7 @@
 #define PTREE_CACHE_PREFIX "cowvmo_loan_kunit"
 
 #include "../cowvmo/page_tree.c"
+#include "../cowvmo/page_tree_find.c"
 #include "../cowvmo/page_tree_memory.c"
 #include "../cowvmo/page_tree_range.c"
 #include "../cowvmo/page_tree_share.c"

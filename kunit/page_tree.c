@@ -7,6 +7,7 @@
 
 #include "../cowvmo/page_tree.c"
 #include "../cowvmo/page_tree_diff.c"
+#include "../cowvmo/page_tree_find.c"
 #include "../cowvmo/page_tree_marks.c"
 #include "../cowvmo/page_tree_memory.c"
 #include "../cowvmo/page_tree_move.c"

@@ -319,6 +319,7 @@ static const struct test_case *const test_groups[] = {
 	view_cases,
 	diff_cases,
 	graft_cases,
+	marker_cases,
 	move_cases,
 };
 

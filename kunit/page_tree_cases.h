@@ -88,6 +88,7 @@ extern const struct test_case range_cases[];
 extern const struct test_case view_cases[];
 extern const struct test_case diff_cases[];
 extern const struct test_case graft_cases[];
+extern const struct test_case marker_cases[];
 extern const struct test_case move_cases[];
 
 #endif /* PAGE_TREE_CASES_H */

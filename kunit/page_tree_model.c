@@ -60,10 +60,10 @@ void model_see(struct model *m, unsigned int who, unsigned int slot,
 {
 	u16 *page = &m->page[who][slot];
 
-	if (*page != NO_PAGE)
+	if (is_page(*page))
 		m->cells[*page]--;
 	*page = id;
-	if (id != NO_PAGE)
+	if (is_page(id))
 		m->cells[id]++;
 	else
 		m->mark[who][slot] = false;
@@ -138,16 +138,19 @@ static int write_open(struct model *m, unsigned int who, unsigned int slot,
 	int err = 0;
 
 	CHECK(m->test, cursor->index == m->index[slot]);
-	CHECK(m->test, (desc ? test_page_id(desc->page) : NO_PAGE) == id);
+	CHECK(m->test, (desc ? test_page_id(desc->page) : NO_PAGE) ==
+		       as_page(id));
+	if (!is_page(id))
+		CHECK(m->test, ptree_cursor_marker(cursor) == id - NO_PAGE);
 	if (desc && ptree_desc_exclusive(desc)) {
 		/* The last owner never copies, */
 		CHECK(m->test, m->cells[id] == 1);
 		m->result->in_place++;
 	} else {
 		/* and all others always do. */
-		CHECK(m->test, id == NO_PAGE || m->cells[id] > 1);
+		CHECK(m->test, !is_page(id) || m->cells[id] > 1);
 		err = store_page(m, who, slot, cursor, stash);
-		if (!err && id == NO_PAGE)
+		if (!err && !is_page(id))
 			m->result->fresh++;
 		else if (!err)
 			m->result->forked++;
@@ -165,7 +168,7 @@ unsigned int model_slot(struct model *m, unsigned int who)
 {
 	unsigned int tries, slot = rnd(m, SLOTS);
 
-	for (tries = rnd(m, 30); tries && m->page[who][slot] == NO_PAGE; tries--)
+	for (tries = rnd(m, 30); tries && !is_page(m->page[who][slot]); tries--)
 		slot = rnd(m, SLOTS);
 	return slot;
 }
@@ -229,7 +232,7 @@ static void step_touch(struct model *m, unsigned int who)
 	if (!err) {
 		if (drop) {
 			old = ptree_cursor_store(&cursor, NULL);
-			CHECK(m->test, !old == (m->page[who][slot] == NO_PAGE));
+			CHECK(m->test, !old == !is_page(m->page[who][slot]));
 			if (old)
 				ptree_desc_put(old);
 			model_see(m, who, slot, NO_PAGE);
@@ -283,6 +286,37 @@ static void step_erase(struct model *m, unsigned int who)
 	CHECK(m->test, !dead.nodes && !dead.descs);
 	for (; !err && low <= high; low++)
 		model_see(m, who, low, NO_PAGE);
+}
+
+/* Only what has slots: one run of indexes after the other. */
+static void step_fill(struct model *m, unsigned int who)
+{
+	unsigned int low, high, end, marker = 1 + rnd(m, PTREE_MAX_MARKER);
+	struct ptree_dead dead = {};
+	enum injection injection;
+	struct ptree_stash stash;
+	u64 first, last;
+	int err;
+
+	/* Equal ones next to each other become one. */
+	if (rnd(m, 2))
+		marker = 1;
+	model_range(m, &low, &high, &first, &last);
+	for (; low <= high; low = end) {
+		for (end = low + 1; end <= high; end++) {
+			if (m->index[end] != m->index[end - 1] + 1)
+				break;
+		}
+		injection = model_inject(m, &stash);
+		err = ptree_fill(&m->tree[who], m->index[low],
+				 m->index[end - 1], marker, &stash, &dead);
+		model_inject_end(m, &stash, err, injection);
+		if (err)
+			CHECK(m->test, !dead.nodes && !dead.descs);
+		ptree_reap(&dead);
+		for (; !err && low < end; low++)
+			model_see(m, who, low, MARKER(marker));
+	}
 }
 
 void model_clear(struct model *m, unsigned int who)
@@ -410,6 +444,8 @@ static void step(struct model *m)
 		step_write(m, who);
 	else if (what < 60)
 		step_touch(m, who);
+	else if (what < 68)
+		step_fill(m, who);
 	else if (what < 75)
 		step_erase(m, who);
 	else if (what < 84)

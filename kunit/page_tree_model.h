@@ -9,7 +9,9 @@
 
 #define MEMBERS		8
 #define SLOTS		480
+/* What is in a slot: a page, nothing, or a marker */
 #define NO_PAGE		TEST_PAGES
+#define MARKER(n)	(NO_PAGE + (n))
 
 /* Nodes and descriptors by address; more buckets than there can be objects */
 #define OBJECT_BITS	15
@@ -36,7 +38,7 @@ struct object {
  * @rng: state of the random numbers
  * @index: for each slot its tree index
  * @tree: the members; all zero when empty
- * @page: for each member and slot the page seen there, or NO_PAGE
+ * @page: for each member and slot the page seen there, NO_PAGE, or a MARKER()
  * @mark: for each member and slot whether it has a mark
  * @cells: for each page how many slots see it
  * @scratch: for the scaled size
@@ -72,6 +74,17 @@ struct model {
 	struct ptree_stash *stash;
 	unsigned int keep;
 };
+
+static inline bool is_page(unsigned int id)
+{
+	return id < NO_PAGE;
+}
+
+/* As a lookup tells it, which does not know markers */
+static inline unsigned int as_page(unsigned int id)
+{
+	return is_page(id) ? id : NO_PAGE;
+}
 
 enum injection {
 	NOTHING,	/* allocations succeed */

@@ -80,8 +80,9 @@ static void check_content(struct model *m, unsigned int who)
 	for (slot = 0; slot < SLOTS; slot++) {
 		desc = ptree_lookup(tree, m->index[slot]);
 		id = m->page[who][slot];
-		wrong += (desc ? test_page_id(desc->page) : NO_PAGE) != id;
-		if (id != NO_PAGE) {
+		wrong += (desc ? test_page_id(desc->page) : NO_PAGE) !=
+			 as_page(id);
+		if (is_page(id)) {
 			all++;
 			own += m->cells[id] == 1;
 		}
@@ -101,7 +102,7 @@ static bool all_shared(const struct model *m, unsigned int who, u64 first,
 	for (slot = 0; slot < SLOTS; slot++) {
 		id = m->page[who][slot];
 		if (m->index[slot] >= first && m->index[slot] <= last &&
-		    id != NO_PAGE && m->cells[id] < 2)
+		    is_page(id) && m->cells[id] < 2)
 			return false;
 	}
 	return true;
@@ -117,7 +118,7 @@ static void check_inspect(struct model *m, unsigned int who)
 		ptree_inspect(&m->tree[who], m->index[slot], &seen);
 		wrong += seen.desc != ptree_lookup(&m->tree[who],
 						   m->index[slot]);
-		wrong += seen.alone != (id != NO_PAGE && m->cells[id] == 1);
+		wrong += seen.alone != (is_page(id) && m->cells[id] == 1);
 		wrong += seen.marked != m->mark[who][slot];
 		wrong += seen.last > m->index[slot] &&
 			 !all_shared(m, who, m->index[slot], seen.last);
@@ -136,8 +137,8 @@ static void check_alone(struct model *m, unsigned int who)
 		ptree_inspect(tree, m->index[slot], &state);
 		id = m->page[who][slot];
 		wrong += (state.desc ? test_page_id(state.desc->page) :
-			  NO_PAGE) != id;
-		wrong += state.alone != (id != NO_PAGE && m->cells[id] == 1);
+			  NO_PAGE) != as_page(id);
+		wrong += state.alone != (is_page(id) && m->cells[id] == 1);
 	}
 	CHECK(m->test, wrong == 0);
 }
@@ -159,9 +160,76 @@ static void check_run(struct model *m, unsigned int who)
 		id = NO_PAGE;
 		if (slot < SLOTS && m->index[slot] == first + i)
 			id = m->page[who][slot];
-		wrong += (pages[i] ? test_page_id(pages[i]) : NO_PAGE) != id;
+		wrong += (pages[i] ? test_page_id(pages[i]) : NO_PAGE) !=
+			 as_page(id);
 	}
 	CHECK(m->test, wrong == 0);
+}
+
+/* What is there, and what is said of all that is around it. */
+static void check_look(struct model *m, unsigned int who)
+{
+	unsigned int slot, other, wrong = 0;
+	struct ptree_look look;
+	u16 id;
+
+	for (slot = rnd(m, 8); slot < SLOTS; slot += 1 + rnd(m, 8)) {
+		ptree_look(&m->tree[who], m->index[slot], &look);
+		id = m->page[who][slot];
+		wrong += (look.desc ? test_page_id(look.desc->page) :
+			  MARKER(look.marker)) != id;
+		wrong += look.first > m->index[slot];
+		wrong += look.last < m->index[slot];
+		other = slot_from(m, look.first);
+		for (; other < SLOTS && m->index[other] <= look.last; other++)
+			wrong += m->page[who][other] != id;
+	}
+	CHECK(m->test, wrong == 0);
+}
+
+struct visited {
+	struct model *m;
+	const u16 *page;
+	unsigned int slots;
+	unsigned int wrong;
+	u64 next;
+};
+
+static bool note_visit(u64 first, u64 last, struct ptree_desc *desc,
+		       unsigned int marker, void *arg)
+{
+	struct visited *visited = arg;
+	const struct model *m = visited->m;
+	unsigned int slot = slot_from(m, first);
+	u64 at;
+
+	visited->wrong += first < visited->next || last < first;
+	visited->next = last + 1;
+	for (at = first; at <= last; at++, slot++) {
+		if (slot == SLOTS || m->index[slot] != at) {
+			visited->wrong++;
+			return false;
+		}
+		visited->slots++;
+		visited->wrong += visited->page[slot] !=
+				  (desc ? test_page_id(desc->page) :
+				   MARKER(marker));
+	}
+	return true;
+}
+
+static void check_visit(struct model *m, unsigned int who)
+{
+	struct visited visited = { .m = m, .page = m->page[who] };
+	unsigned int low, high, used = 0;
+	u64 first, last;
+
+	model_range(m, &low, &high, &first, &last);
+	CHECK(m->test, ptree_visit(&m->tree[who], first, last, note_visit,
+				   &visited));
+	for (; low <= high; low++)
+		used += m->page[who][low] != NO_PAGE;
+	CHECK(m->test, !visited.wrong && visited.slots == used);
 }
 
 static void check_next_data(struct model *m, unsigned int who, u64 from,
@@ -171,7 +239,7 @@ static void check_next_data(struct model *m, unsigned int who, u64 from,
 	u64 found = 0;
 	bool any;
 
-	while (slot < SLOTS && m->page[who][slot] == NO_PAGE)
+	while (slot < SLOTS && !is_page(m->page[who][slot]))
 		slot++;
 	any = slot < SLOTS && m->index[slot] <= last;
 	if (!CHECK(m->test,
@@ -313,7 +381,7 @@ static void scaled_expected(struct model *m, unsigned int who,
 	*out = (struct ptree_scaled){};
 	for (slot = 0; slot < SLOTS; slot++) {
 		id = m->page[who][slot];
-		if (id == NO_PAGE)
+		if (!is_page(id))
 			continue;
 		n = m->cells[id];
 		if (!CHECK(m->test, n >= 1 && n <= MEMBERS))
@@ -376,6 +444,8 @@ void model_check(struct model *m)
 		check_marks(m, who);
 		check_diff(m, who);
 		check_run(m, who);
+		check_look(m, who);
+		check_visit(m, who);
 		check_search(m, who);
 	}
 	check_scaled(m);

@@ -48,7 +48,7 @@ void model_step_graft(struct model *m, unsigned int who)
 	for (; !err && low <= high; low++) {
 		model_see(m, to, low, m->page[who][low]);
 		m->mark[to][low] = false;
-		m->result->grafted += m->page[to][low] != NO_PAGE;
+		m->result->grafted += is_page(m->page[to][low]);
 	}
 }
 
@@ -108,7 +108,7 @@ static void move_done(struct model *m, unsigned int from, unsigned int to,
 		if (m->copy[dst] != NO_PAGE) {
 			id = m->copy[dst];
 			m->result->copied++;
-		} else if (id != NO_PAGE) {
+		} else if (is_page(id)) {
 			m->result->moved++;
 		}
 		model_see(m, from, src, NO_PAGE);
@@ -199,6 +199,19 @@ static bool choose_move(struct model *m, unsigned int a, unsigned int b,
 	       move->dst + move->left <= move->src;
 }
 
+/* Nobody moves markers. */
+static bool has_markers(const struct model *m, unsigned int who,
+			const struct ptree_move *move)
+{
+	unsigned int slot = slot_from(m, move->src);
+
+	for (; slot < SLOTS && m->index[slot] < move->src + move->left; slot++) {
+		if (m->page[who][slot] > NO_PAGE)
+			return true;
+	}
+	return false;
+}
+
 /**
  * model_step_move() - move pages to other slots
  * @m: the model
@@ -224,7 +237,7 @@ void model_step_move(struct model *m, unsigned int who)
 	/* Half of them with the same place in their leaves. */
 	if (rnd(m, 2))
 		b = (a + 16 * rnd(m, SLOTS / 16)) % SLOTS;
-	if (!choose_move(m, a, b, &move))
+	if (!choose_move(m, a, b, &move) || has_markers(m, who, &move))
 		return;
 	while (move.left && !m->test->failures) {
 		if (move_step(m, who, to, &move))
