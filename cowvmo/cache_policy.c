@@ -407,7 +407,7 @@ int cowvmo_set_cache_policy(struct cowvmo *vmo, u32 policy)
 		return 0;
 	if (!policy_is_offered(policy))
 		return -EOPNOTSUPP;
-	if (is_child(vmo))
+	if (is_child(vmo) || vmo->store->source)
 		return -EBUSY;
 	err = begin_change(vmo, policy);
 	if (err)

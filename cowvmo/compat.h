@@ -52,6 +52,16 @@ static inline void cowvmo_fillattr(cowvmo_idmap *idmap, u32 request_mask,
 #endif
 }
 
+/* Drops what a fault is under: the lock of the mm, or that of its VMA. */
+static inline void cowvmo_release_fault_lock(struct vm_fault *vmf)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	mmap_read_unlock(vmf->vma->vm_mm);
+#else
+	release_fault_lock(vmf);
+#endif
+}
+
 /* The largest order that the page allocator has. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 #define COWVMO_MAX_ORDER	(MAX_ORDER - 1)

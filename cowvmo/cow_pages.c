@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pager.h"
 #include "trace.h"
 
 /**
@@ -136,7 +137,8 @@ static struct page *new_page(struct cowvmo *vmo, u64 index, bool zeroed,
 {
 	struct page *page = NULL;
 
-	if (borrow && !reserve->keep)
+	/* A pager's content is looked for in more than one tree. */
+	if (borrow && !reserve->keep && !vmo->source)
 		page = cow_loan_borrow(vmo, index);
 	if (!page)
 		return cow_reserve_page(reserve, vmo->cache_policy,
@@ -293,6 +295,7 @@ static int copy_page_of(struct cowvmo *vmo, u64 pgoff,
 		err = -ENOMEM;
 		goto out;
 	}
+	new->flags |= desc->flags & COW_DESC_DIRTY_STATE;
 	trace_cowvmo_copy(vmo->id, pgoff);
 	store_copy(vmo, pgoff, cursor, write, new, page);
 out:
@@ -301,21 +304,66 @@ out:
 	return err;
 }
 
+/* Gives the VMO a copy of what shows through there. */
+static int fork_page(struct cowvmo *vmo, u64 pgoff,
+		     struct ptree_cursor *cursor, struct cow_write *write,
+		     struct cow_reserve *reserve)
+{
+	struct cow_found found;
+	struct ptree_desc *new;
+
+	cow_find(vmo, pgoff, &found);
+	if (WARN_ON_ONCE(cow_found_absent(&found)))
+		return -EIO;
+	if (!found.desc)
+		return fill_hole(vmo, pgoff, cursor, write, reserve);
+	if (PageHWPoison(found.desc->page))
+		return -EIO;
+	new = new_content(vmo, cursor->index, found.desc->page, false,
+			  reserve);
+	if (!new)
+		return -ENOMEM;
+	trace_cowvmo_copy(vmo->id, pgoff);
+	ptree_cursor_store(cursor, new);
+	cowvmo_unmap_page(vmo, pgoff);
+	write->page = new->page;
+	write->unmapped = true;
+	return 0;
+}
+
 static int replace_page(struct cowvmo *vmo, u64 pgoff,
 			struct ptree_cursor *cursor, struct cow_write *write,
 			struct cow_reserve *reserve)
 {
 	if (ptree_cursor_desc(cursor))
 		return copy_page_of(vmo, pgoff, cursor, write, reserve);
+	if (vmo->up && !ptree_cursor_marker(cursor))
+		return fork_page(vmo, pgoff, cursor, write, reserve);
 	if (vmo_is_contiguous(vmo))
 		return fill_decommitted(vmo, pgoff, cursor, write, reserve);
 	return fill_hole(vmo, pgoff, cursor, write, reserve);
+}
+
+/* What has become of a slot of the root: @marker was there. */
+static void note_state(struct cowvmo *root, struct ptree_cursor *cursor,
+		       unsigned int marker, bool written)
+{
+	struct ptree_desc *desc = ptree_cursor_desc(cursor);
+
+	if (written) {
+		cow_desc_set_state(desc, COW_DESC_DIRTY);
+		root->source->modified = true;
+	} else if (marker) {
+		cow_desc_set_state(desc, marker == COW_ZERO_CLEAN ?
+					 COW_DESC_CLEAN : COW_DESC_DIRTY);
+	}
 }
 
 /* Makes what the cursor is at a page that may be written in place. */
 static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
 		    struct cow_write *write, struct cow_reserve *reserve)
 {
+	unsigned int marker = ptree_cursor_marker(cursor);
 	int err = 0;
 
 	write->unmapped = false;
@@ -327,8 +375,28 @@ static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
 		err = replace_page(vmo, pgoff, cursor, write, reserve);
 	if (!err && reserve->keep && cow_page_is_borrowed(write->page))
 		err = settle_first(vmo, pgoff, reserve);
-	if (!err && write->mark)
+	if (err)
+		return err;
+	if (write->mark)
 		ptree_cursor_mark(cursor);
+	if (vmo_is_pager_root(vmo))
+		note_state(vmo, cursor, marker, !write->keep_clean);
+	return 0;
+}
+
+/* Opens a cursor, and owns its slot; what a pager has to say is heard. */
+static int own_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
+		    struct cow_reserve *reserve)
+{
+	struct ptree_cursor cursor;
+	int err;
+
+	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
+				&reserve->stash);
+	if (err)
+		return err;
+	err = own_slot(vmo, pgoff, &cursor, write, reserve);
+	ptree_cursor_close(&cursor);
 	return err;
 }
 
@@ -349,16 +417,33 @@ static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve)
 {
-	struct ptree_cursor cursor;
-	int err;
+	int err = 0;
 
 	lockdep_assert_held_write(vmo->lock);
-	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + pgoff,
-				&reserve->stash);
-	if (err)
-		return err;
-	err = own_slot(vmo, pgoff, &cursor, write, reserve);
-	ptree_cursor_close(&cursor);
+	if (vmo->source)
+		err = cow_ready(vmo, pgoff, true, reserve);
+	return err ?: own_page(vmo, pgoff, write, reserve);
+}
+
+/**
+ * cow_make_dirty() - give a page of zeros memory, with the pager's permission
+ * @root: a VMO with a pager
+ * @pgoff: the page, which reads zero
+ * @reserve: memory for when none can be had without waiting
+ *
+ * Context: the caller holds the root's lock for writing.
+ * Return: as cow_write_page().
+ */
+int cow_make_dirty(struct cowvmo *root, u64 pgoff, struct cow_reserve *reserve)
+{
+	bool modified = root->source->modified;
+	struct cow_write write = {};
+	int err;
+
+	lockdep_assert_held_write(root->lock);
+	err = own_page(root, pgoff, &write, reserve);
+	/* Nobody has written to it yet. */
+	root->source->modified = modified;
 	return err;
 }
 
@@ -367,6 +452,7 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
  * @vmo: the VMO
  * @pgoff: in: the first page; out: the first that is not done
  * @last: the last page; within the size
+ * @write: they are about to be written
  * @reserve: memory for when none can be had without waiting
  *
  * They are marked, as pages with a writable PTE are. If the reserve says so,
@@ -375,25 +461,30 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
  * Context: the caller holds vmo->lock for writing.
  * Return: as cow_write_page().
  */
-int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
+int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, bool write,
 		  struct cow_reserve *reserve)
 {
-	struct cow_write write = { .mark = true };
+	struct cow_write how = { .mark = true, .keep_clean = !write };
 	struct ptree_cursor cursor;
 	int err = 0;
 
 	lockdep_assert_held_write(vmo->lock);
+	reserve->ask_end = last + 1;
 	while (!err && *pgoff <= last) {
-		err = ptree_cursor_open(&cursor, &vmo->tree,
-					vmo->base + *pgoff, &reserve->stash);
+		if (vmo->source)
+			err = cow_ready(vmo, *pgoff, write, reserve);
+		err = err ?: ptree_cursor_open(&cursor, &vmo->tree,
+					       vmo->base + *pgoff,
+					       &reserve->stash);
 		if (err)
 			return err;
 		do {
-			err = own_slot(vmo, *pgoff, &cursor, &write, reserve);
+			err = own_slot(vmo, *pgoff, &cursor, &how, reserve);
 			if (err)
 				break;
 			++*pgoff;
-		} while (*pgoff <= last && ptree_cursor_advance(&cursor));
+		} while (*pgoff <= last && !vmo->source &&
+			 ptree_cursor_advance(&cursor));
 		ptree_cursor_close(&cursor);
 	}
 	return err;
@@ -426,11 +517,16 @@ static int commit_slot(struct cowvmo *vmo, u64 pgoff,
 		       struct cow_reserve *reserve)
 {
 	struct ptree_desc *desc = ptree_cursor_desc(cursor);
+	unsigned int marker = ptree_cursor_marker(cursor);
 	struct cow_write write = {};
+	int err;
 
 	if (desc && ptree_desc_exclusive(desc))
 		return 0;
-	return replace_page(vmo, pgoff, cursor, &write, reserve);
+	err = replace_page(vmo, pgoff, cursor, &write, reserve);
+	if (!err && vmo_is_pager_root(vmo))
+		note_state(vmo, cursor, marker, false);
+	return err;
 }
 
 /* Commits up to the end of a leaf, of the VMO, or of the range. */
@@ -447,6 +543,12 @@ static int commit_leaf_locked(struct cowvmo *vmo, u64 *pgoff, u64 last,
 		return 0;
 	}
 	last = min(last, vmo->nr_pages - 1);
+	if (vmo->source) {
+		reserve->ask_end = last + 1;
+		err = cow_ready(vmo, *pgoff, false, reserve);
+		if (err)
+			return err;
+	}
 	err = ptree_cursor_open(&cursor, &vmo->tree, vmo->base + *pgoff,
 				&reserve->stash);
 	if (err)
@@ -456,7 +558,8 @@ static int commit_leaf_locked(struct cowvmo *vmo, u64 *pgoff, u64 last,
 		if (err)
 			break;
 		++*pgoff;
-	} while (*pgoff <= last && ptree_cursor_advance(&cursor));
+	} while (*pgoff <= last && !vmo->source &&
+		 ptree_cursor_advance(&cursor));
 	ptree_cursor_close(&cursor);
 	return err;
 }
@@ -480,12 +583,14 @@ static int commit_batch(struct cowvmo *vmo, u64 *pgoff, u64 last,
 	return err;
 }
 
-static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp)
+static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp,
+			struct cow_ask *ask)
 {
 	struct cow_reserve reserve;
 	int err = 0;
 
 	cow_reserve_init(&reserve, gfp);
+	reserve.no_wait = ask;
 	while (!err && *pgoff <= last) {
 		reserve.batch = min_t(u64, last - *pgoff + 1, COW_BATCH);
 		err = commit_batch(vmo, pgoff, last, &reserve);
@@ -495,6 +600,8 @@ static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp)
 			err = -EINTR;
 		cond_resched();
 	}
+	if (ask)
+		*ask = reserve.ask;
 	cow_reserve_drain(&reserve);
 	return err;
 }
@@ -505,12 +612,14 @@ static int commit_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, gfp_t gfp)
  * @offset: first byte
  * @length: number of bytes; the range is rounded outward to pages
  * @done: bytes of the range that are done, also after an error
+ * @ask: NULL, or receives what to ask a pager for with -EAGAIN
  *
  * Context: may sleep.
  * Return: 0, -ERANGE, -ENOMEM, -EINTR, -EIO; -EBUSY: a page was lent, and is
- * held by somebody.
+ * held by somebody; errors of cow_ask_wait(), or -EAGAIN.
  */
-int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
+int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done,
+	       struct cow_ask *ask)
 {
 	u64 pgoff = offset >> PAGE_SHIFT;
 	int err;
@@ -523,7 +632,7 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 		return err;
 
 	err = commit_pages(vmo, &pgoff, (offset + length - 1) >> PAGE_SHIFT,
-			   COWVMO_GFP_CALL);
+			   COWVMO_GFP_CALL, ask);
 	if (pgoff << PAGE_SHIFT > offset)
 		*done = min((pgoff << PAGE_SHIFT) - offset, length);
 	return err;
@@ -543,7 +652,7 @@ int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
  */
 int cow_supply_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp)
 {
-	return commit_pages(vmo, &pgoff, pgoff, gfp);
+	return commit_pages(vmo, &pgoff, pgoff, gfp, NULL);
 }
 
 /**

@@ -41,6 +41,10 @@
 #include "compat.h"
 #include "page_tree.h"
 
+struct cowvmo_pager;
+struct cowvmo_pager_create_vmo;
+struct cow_source;
+struct cow_group;
 struct kstat;
 struct seq_file;
 struct sg_table;
@@ -150,7 +154,17 @@ struct cow_contig {
  * @ro_mapping: private and read-only mappings, made when there is the first
  *	such; the writable shared ones are in the inode's own. A walk that
  *	write-protects must not meet them
+ * @source: where absent content comes from, or NULL
+ * @up: whose content shows through where this one has none, or NULL
+ * @up_end: tree index from which on it does not
+ * @nr_below: VMOs whose @up this is
+ * @group: those that a hidden node of the reference would have as children, or
+ *	NULL
+ * @point_in_time: what @up has changed since is not to be seen
+ * @source_link: in source->members
  * @inode: identity towards the VFS; its i_size is the stream size
+ *
+ * @source to @source_link are under @lock, and change under family->lock.
  *
  * What is said to be under @lock is there in a store only, and so is the
  * meaning of @tree to @zero_last.
@@ -193,6 +207,13 @@ struct cowvmo {
 	struct list_head children;
 	struct list_head sibling;
 	struct address_space *ro_mapping;
+	struct cow_source *source;
+	struct cowvmo *up;
+	u64 up_end;
+	unsigned int nr_below;
+	struct cow_group *group;
+	bool point_in_time;
+	struct list_head source_link;
 	struct inode inode;
 };
 
@@ -291,6 +312,20 @@ static inline bool cowvmo_cache_agrees(const struct cowvmo *store,
 }
 
 /**
+ * struct cow_ask - something that a pager must be asked for
+ * @source: whom, or NULL
+ * @command: of enum cowvmo_pager_command: READ or DIRTY_ASKED
+ * @first: tree index of the first page
+ * @last: tree index of the last page that may be of use
+ */
+struct cow_ask {
+	struct cow_source *source;
+	unsigned int command;
+	u64 first;
+	u64 last;
+};
+
+/**
  * struct cow_reserve - memory for one step under a VMO's lock
  * @stash: nodes and descriptors
  * @pages: chained pages
@@ -301,6 +336,9 @@ static inline bool cowvmo_cache_agrees(const struct cowvmo *store,
  * @wanted_policy: what it is to be when filled again
  * @batch: how many pages to have, where making them is dear
  * @keep: no page may be one that is borrowed
+ * @ask: what to ask a pager for
+ * @ask_end: how far the caller's work goes, in pages; for @ask
+ * @no_wait: the caller asks, once it has dropped its locks
  * @settle: NULL, or a VMO for which a loan must be ended first
  * @settle_page: its page that the loan is about
  */
@@ -313,6 +351,9 @@ struct cow_reserve {
 	u32 wanted_policy;
 	unsigned long batch;
 	bool keep;
+	bool no_wait;
+	struct cow_ask ask;
+	u64 ask_end;
 	struct cowvmo *settle;
 	u64 settle_page;
 };
@@ -320,6 +361,7 @@ struct cow_reserve {
 /**
  * struct cow_write - one page that shall be written
  * @mark: in: a writable PTE will be installed
+ * @keep_clean: in: it shall not be written yet
  * @vmf: in: a write fault on a read-only PTE, or NULL. The core holds a
  *	reference to the page that the PTE maps, vmf->page
  * @page: out: the VMO's own page, which may be written in place
@@ -328,6 +370,7 @@ struct cow_reserve {
  */
 struct cow_write {
 	bool mark;
+	bool keep_clean;
 	struct vm_fault *vmf;
 	struct page *page;
 	bool unmapped;
@@ -415,11 +458,13 @@ static inline bool cow_page_is_borrowed(struct page *page)
  * @tree: the content
  * @nr_pages: the VMO's size at that instant
  * @stream_size: its stream size, in bytes
+ * @done: NULL, or called under the lock under which it has been shared
  */
 struct cow_share {
 	struct ptree tree;
 	u64 nr_pages;
 	u64 stream_size;
+	void (*done)(struct cow_share *share);
 };
 
 /* vmofs.c */
@@ -437,6 +482,8 @@ int cowvmo_release(struct inode *inode, struct file *file);
 
 /* vmo.c */
 struct file *cowvmo_create(const struct cowvmo_create *args);
+struct file *cowvmo_create_paged(struct cowvmo_pager *pager,
+				 struct cowvmo_pager_create_vmo *args);
 struct file *cowvmo_create_child(struct file *parent,
 				 const struct cowvmo_create_child *args);
 u32 cowvmo_info_flags(const struct cowvmo *vmo);
@@ -490,6 +537,10 @@ loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
 			       struct file *out, loff_t pos_out, loff_t len,
 			       unsigned int flags);
 
+/* main.c */
+bool cowvmo_is_pager_device(struct file *file);
+bool cowvmo_kernel_faults_allowed(void);
+
 /* ioctl.c */
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg);
@@ -533,20 +584,41 @@ bool cow_overwrite_page(struct cowvmo *vmo, u64 pgoff,
 			const struct ptree_desc *source);
 int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		   struct cow_reserve *reserve);
-int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last,
+int cow_own_pages(struct cowvmo *vmo, u64 *pgoff, u64 last, bool write,
 		  struct cow_reserve *reserve);
+int cow_make_dirty(struct cowvmo *root, u64 pgoff, struct cow_reserve *reserve);
 void cow_drop_page(struct cowvmo *vmo, u64 pgoff);
-int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
+int cow_commit(struct cowvmo *vmo, u64 offset, u64 length, u64 *done,
+	       struct cow_ask *ask);
 int cow_supply_page(struct cowvmo *vmo, u64 pgoff, gfp_t gfp);
 void cow_clear(struct cowvmo *vmo);
 
 /* cut.c */
 int cow_decommit(struct cowvmo *vmo, u64 offset, u64 length, bool relatives);
-int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done);
-int cow_resize(struct cowvmo *vmo, u64 size);
+int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done,
+	     struct cow_ask *ask);
+int cow_resize(struct cowvmo *vmo, u64 size, struct cow_ask *ask);
+int cow_extend_root(struct cowvmo *root, u64 nr_pages,
+		    struct cow_reserve *reserve);
 void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size);
 void cow_set_end(struct cowvmo *vmo, u64 size);
-int cow_set_stream_size(struct cowvmo *vmo, u64 size);
+int cow_set_stream_size(struct cowvmo *vmo, u64 size, struct cow_ask *ask);
+
+/* request.c */
+int cow_ask_wait(struct cow_ask *ask, bool interruptible);
+
+/* page_source.c */
+const char *cow_source_validate(const struct cowvmo *vmo);
+void cow_source_end(struct cow_source *source);
+struct cowvmo *cow_source_leave(struct cowvmo *vmo);
+int cow_ready(struct cowvmo *vmo, u64 pgoff, bool write,
+	      struct cow_reserve *reserve);
+void cow_note_error(struct cow_source *source, u64 index, int err,
+		    bool fresh);
+int cow_take_error(struct cow_source *source, u64 index);
+int cow_last_error(struct cow_source *source, u64 index);
+u64 cow_fault_ask_last(struct cow_source *source, u64 index);
+bool cow_kernel_may_wait(const struct cow_source *source);
 
 /* snapshot.c */
 int cow_share(struct cowvmo *vmo, u64 first, u64 last,

@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 
 #include "cowvmo.h"
+#include "pager.h"
 
 /* Pages that are cleared where they are in one step. */
 #define CLEAR_BATCH	64
@@ -43,25 +44,75 @@ static int check_zero(const struct cowvmo *vmo)
 	return vmo_is_cached(vmo) ? 0 : -EBUSY;
 }
 
+/**
+ * struct cut_how - what becomes of content that goes
+ * @even_cows: private copies go too
+ * @zero: where there is a pager: of enum cow_zero, what is there instead;
+ *	COW_ZERO_NONE beyond the new end
+ */
+struct cut_how {
+	bool even_cows;
+	enum cow_zero zero;
+};
+
+/* How content of a VMO comes to read zero. */
+static struct cut_how how_to_zero(const struct cowvmo *vmo)
+{
+	return (struct cut_how) {
+		.zero = vmo_is_pager_root(vmo) ? COW_ZERO_DIRTY :
+						 COW_ZERO_CLEAN,
+	};
+}
+
+/*
+ * Where there is a pager, empty is not zero. Who waits for what goes need not
+ * wait any longer.
+ */
+static int replace_with(struct cowvmo *vmo, u64 first, u64 last,
+			enum cow_zero zero, struct cow_reserve *reserve,
+			struct ptree_dead *dead)
+{
+	struct cow_source *source = vmo->source;
+	int err = 0;
+
+	if (vmo_is_pager_root(vmo))
+		err = cow_keep_for_snapshots(vmo, first, last, reserve);
+	if (!err)
+		err = zero == COW_ZERO_DIRTY ?
+		      cow_fill_dirty(vmo, first, last, reserve, dead) :
+		      ptree_fill(&vmo->tree, first, last, zero,
+				 &reserve->stash, dead);
+	if (err)
+		return err;
+	cow_requests_answer(source, COWVMO_PAGER_READ, first, last);
+	cow_requests_answer(source, COWVMO_PAGER_DIRTY_ASKED, first, last);
+	if (vmo_is_pager_root(vmo))
+		source->modified = true;
+	return 0;
+}
+
 /*
  * Cuts pages out of all mappings and out of the tree. In this order: once the
  * counts are dropped, a relative may find a page to be its own and write to it
  * in place. @even_cows as in cowvmo_unmap(), but only if all went well.
  */
 static int erase_locked(struct cowvmo *vmo, u64 first, u64 last,
-			bool even_cows, struct cow_reserve *reserve,
+			const struct cut_how *how, struct cow_reserve *reserve,
 			struct ptree_dead *dead)
 {
 	int err = 0;
 
 	lockdep_assert_held_write(vmo->lock);
 	cowvmo_unmap(vmo, first, last, false);
-	if (!first && last + 1 == vmo->nr_pages)
+	if (vmo->source)
+		err = replace_with(vmo, vmo->base + first, vmo->base + last,
+				   how->zero, reserve, dead);
+	else if (!first && last + 1 == vmo->nr_pages)
 		ptree_clear(&vmo->tree, dead);	/* takes no memory */
 	else
 		err = ptree_erase(&vmo->tree, vmo->base + first,
 				  vmo->base + last, &reserve->stash, dead);
-	if (!err && even_cows)
+	if (!err && how->even_cows)
 		cowvmo_unmap(vmo, first, last, true);
 	return err;
 }
@@ -77,15 +128,68 @@ static bool find_kept(const struct cowvmo *vmo, u64 first, u64 last,
 	return true;
 }
 
-static void clear_pages(const struct cowvmo *vmo, u64 first, u64 last)
+static int clear_page_at(struct cowvmo *vmo, u64 pgoff,
+			 struct cow_reserve *reserve)
 {
 	struct ptree_desc *desc;
+	int err;
 
-	for (; first <= last; first++) {
-		desc = ptree_lookup(&vmo->tree, vmo->base + first);
-		if (desc && !PageHWPoison(desc->page))
-			clear_highpage(desc->page);
+	/* Of a pager's it becomes dirty. */
+	if (vmo->source) {
+		err = cow_ready(vmo, pgoff, true, reserve);
+		if (err)
+			return err;
 	}
+	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
+	if (desc && !PageHWPoison(desc->page))
+		clear_highpage(desc->page);
+	if (desc && vmo_is_pager_root(vmo)) {
+		cow_desc_set_state(desc, COW_DESC_DIRTY);
+		vmo->source->modified = true;
+	}
+	return 0;
+}
+
+/* Clears pages from *@first on, up to @last. */
+static int clear_pages(struct cowvmo *vmo, u64 *first, u64 last,
+		       struct cow_reserve *reserve)
+{
+	int err = 0;
+
+	reserve->ask_end = last + 1;
+	while (!err && *first <= last) {
+		err = clear_page_at(vmo, *first, reserve);
+		if (!err)
+			++*first;
+	}
+	return err;
+}
+
+/*
+ * Of a pager's VMO, what reads zero already, and need not be written back for
+ * that, stays as it is. Returns true if *@first is such, else shortens the
+ * range to what is not.
+ */
+static bool skip_clean_zeros(const struct cowvmo *vmo, u64 *first, u64 *last)
+{
+	struct ptree_look look;
+	u64 at = *first;
+
+	while (at <= *last) {
+		ptree_look(&vmo->tree, vmo->base + at, &look);
+		if (look.marker == COW_ZERO_CLEAN ||
+		    look.marker == COW_ZERO_UNTRACKED)
+			break;
+		at = look.last - vmo->base + 1;
+	}
+	if (at > *last)
+		return false;
+	if (at != *first) {
+		*last = at - 1;
+		return false;
+	}
+	*first = min(look.last - vmo->base, *last) + 1;
+	return true;
 }
 
 /*
@@ -97,22 +201,24 @@ static void clear_pages(const struct cowvmo *vmo, u64 first, u64 last)
  * steps together need no more than one step over the whole range would.
  */
 static int cut_step_locked(struct cowvmo *vmo, u64 *first, u64 last,
-			   bool even_cows, struct cow_reserve *reserve,
+			   const struct cut_how *how,
+			   struct cow_reserve *reserve,
 			   struct ptree_dead *dead)
 {
 	u64 from, to;
 	int err;
 
+	if (how->zero == COW_ZERO_DIRTY &&
+	    skip_clean_zeros(vmo, first, &last))
+		return 0;
 	if (find_kept(vmo, *first, last, &from, &to)) {
 		if (from == *first) {
 			last = min(to, from + CLEAR_BATCH - 1);
-			clear_pages(vmo, from, last);
-			*first = last + 1;
-			return 0;
+			return clear_pages(vmo, first, last, reserve);
 		}
 		last = from - 1;
 	}
-	err = erase_locked(vmo, *first, last, even_cows, reserve, dead);
+	err = erase_locked(vmo, *first, last, how, reserve, dead);
 	if (!err)
 		*first = last + 1;
 	return err;
@@ -124,12 +230,14 @@ static int cut_step_locked(struct cowvmo *vmo, u64 *first, u64 last,
  * @length: number of bytes, where it is a range
  * @relatives: the VMO has living relatives
  * @view: whose stream is meant, where it is about that
+ * @ask: NULL, or receives what to ask a pager for, with -EAGAIN
  */
 struct cow_cut {
 	u64 offset;
 	u64 length;
 	bool relatives;
 	struct cowvmo *view;
+	struct cow_ask *ask;
 };
 
 typedef int (*cow_cut_fn)(struct cowvmo *vmo, const struct cow_cut *cut,
@@ -145,17 +253,21 @@ static int run_cut(struct cowvmo *vmo, const struct cow_cut *cut,
 	int err;
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	down_read(&vmo->family->counts);
+	reserve.no_wait = cut->ask;
 	do {
+		down_read(&vmo->family->counts);
 		down_write(vmo->lock);
 		err = fn(vmo, cut, &reserve, &dead);
 		up_write(vmo->lock);
+		ptree_reap(&dead);
+		/* Queries must not wait for what is waited for now. */
+		up_read(&vmo->family->counts);
 		if (err != -ENOMEM)
 			break;
 		err = cow_reserve_fill(&reserve);
 	} while (!err);
-	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
+	if (cut->ask)
+		*cut->ask = reserve.ask;
 	cow_reserve_drain(&reserve);
 	return err;
 }
@@ -166,11 +278,12 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 			   struct ptree_dead *dead)
 {
 	int err = check_change(vmo, cut->offset, cut->length);
+	const struct cut_how how = {};
 	u64 first, last;
 
 	if (err || !cut->length)
 		return err;
-	if (cut->relatives || (vmo_is_contiguous(vmo) && !cow_loan_is_on()))
+	if (vmo->source || cut->relatives || (vmo_is_contiguous(vmo) && !cow_loan_is_on()))
 		return -EOPNOTSUPP;
 	if (!PAGE_ALIGNED(cut->offset) || !PAGE_ALIGNED(cut->length))
 		return -EINVAL;
@@ -179,7 +292,7 @@ static int decommit_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 	if (cow_is_pinned(vmo, first, last))
 		return -EBUSY;
 	if (!vmo_is_contiguous(vmo))
-		return erase_locked(vmo, first, last, false, reserve, dead);
+		return erase_locked(vmo, first, last, &how, reserve, dead);
 	if (!vmo_is_cached(vmo))
 		return -EBUSY;
 	return cow_loan_lend(vmo, first, last);
@@ -221,23 +334,34 @@ static bool reads_zero(struct page *page, unsigned int from, unsigned int to)
 	return zero;
 }
 
+/* What is absent does not, as far as is known. */
+static bool part_reads_zero(struct cowvmo *vmo, u64 pgoff, unsigned int from,
+			    unsigned int to)
+{
+	struct cow_found found = { .zero = COW_ZERO_CLEAN };
+	struct page *page;
+	bool zero;
+
+	if (vmo->source)
+		cow_find(vmo, pgoff, &found);
+	else
+		found.desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
+	if (!found.desc)
+		return found.zero;
+	page = cow_hold_page(found.desc);
+	zero = reads_zero(page, from, to);
+	put_page(page);
+	return zero;
+}
+
 /* Zeroes bytes [@from, @to) of a page. */
 static int zero_part_locked(struct cowvmo *vmo, u64 pgoff, unsigned int from,
 			    unsigned int to, struct cow_reserve *reserve)
 {
 	struct cow_write write = {};
-	struct ptree_desc *desc;
-	struct page *page;
-	bool zero;
 	int err;
 
-	desc = ptree_lookup(&vmo->tree, vmo->base + pgoff);
-	if (!desc)
-		return 0;
-	page = cow_hold_page(desc);
-	zero = reads_zero(page, from, to);
-	put_page(page);
-	if (zero)
+	if (part_reads_zero(vmo, pgoff, from, to))
 		return 0;
 	err = cow_write_page(vmo, pgoff, &write, reserve);
 	if (!err)
@@ -255,6 +379,7 @@ static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
 {
 	unsigned int from = offset_in_page(*pos);
 	u64 pgoff = *pos >> PAGE_SHIFT;
+	const struct cut_how how = how_to_zero(vmo);
 	u64 page_end = (pgoff + 1) << PAGE_SHIFT;
 	u64 next;
 	int err;
@@ -265,8 +390,9 @@ static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
 				       from + (next - *pos), reserve);
 	} else {
 		err = cut_step_locked(vmo, &pgoff, (end >> PAGE_SHIFT) - 1,
-				      false, reserve, dead);
-		next = pgoff << PAGE_SHIFT;
+				      &how, reserve, dead);
+		*pos = pgoff << PAGE_SHIFT;
+		return err;
 	}
 	if (!err)
 		*pos = next;
@@ -274,15 +400,17 @@ static int zero_step_locked(struct cowvmo *vmo, u64 *pos, u64 end,
 }
 
 /* Zeroes [*@pos, @end) as far as the VMO reaches, and reports progress. */
-static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
+static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end,
+		      struct cow_ask *ask)
 {
 	struct ptree_dead dead = {};
 	struct cow_reserve reserve;
 	int err = 0;
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
-	down_read(&vmo->family->counts);
+	reserve.no_wait = ask;
 	while (!err && *pos < end) {
+		down_read(&vmo->family->counts);
 		down_write(vmo->lock);
 		if (*pos >= vmo_size(vmo))
 			*pos = end;
@@ -292,6 +420,8 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 					       min(end, vmo_size(vmo)),
 					       &reserve, &dead);
 		up_write(vmo->lock);
+		ptree_reap(&dead);
+		up_read(&vmo->family->counts);
 		if (err == -ENOMEM)
 			err = cow_reserve_fill(&reserve);
 		/* Around pins it can take many steps. */
@@ -299,8 +429,8 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
 			err = -EINTR;
 		cond_resched();
 	}
-	ptree_reap(&dead);
-	up_read(&vmo->family->counts);
+	if (ask)
+		*ask = reserve.ask;
 	cow_reserve_drain(&reserve);
 	return err;
 }
@@ -311,11 +441,15 @@ static int zero_range(struct cowvmo *vmo, u64 *pos, u64 end)
  * @offset: first byte
  * @length: number of bytes
  * @done: bytes of the range that are done, also after an error
+ * @ask: NULL, or receives what to ask a pager for with -EAGAIN
  *
  * Context: may sleep.
- * Return: 0, -ERANGE, -EPERM, -EBUSY (not CACHED), -ENOMEM, -EINTR, -EIO.
+ * Return: 0, -ERANGE, -EPERM, -EBUSY (not CACHED; or a point-in-time snapshot
+ * needs what is absent), -ENOMEM, -EINTR, -EIO; errors of cow_ask_wait(), or
+ * -EAGAIN.
  */
-int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
+int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done,
+	     struct cow_ask *ask)
 {
 	u64 pos = offset;
 	int err;
@@ -328,7 +462,7 @@ int cow_zero(struct cowvmo *vmo, u64 offset, u64 length, u64 *done)
 	up_read(vmo->lock);
 	if (err || !length)
 		return err;
-	err = zero_range(vmo, &pos, offset + length);
+	err = zero_range(vmo, &pos, offset + length, ask);
 	*done = pos - offset;
 	return err;
 }
@@ -344,13 +478,22 @@ static int check_new_size(const struct cowvmo *vmo, u64 size)
 	return 0;
 }
 
+/* Of a pager's, what reads zero is not made dirty for that. */
+static bool must_clear_tail(struct cowvmo *vmo, u64 pgoff, unsigned int tail)
+{
+	if (vmo->source)
+		return !part_reads_zero(vmo, pgoff, tail, PAGE_SIZE);
+	return ptree_lookup(&vmo->tree, vmo->base + pgoff);
+}
+
 /*
  * Makes everything from byte @from to page @end read zero, or changes nothing:
  * where a page must be copied and a range cut out, or more than one range,
  * memory for all of it is there before it begins.
  */
 static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
-			   bool even_cows, struct cow_reserve *reserve,
+			   const struct cut_how *how,
+			   struct cow_reserve *reserve,
 			   struct ptree_dead *dead)
 {
 	u64 first = DIV_ROUND_UP_ULL(from, PAGE_SIZE), at = first;
@@ -362,7 +505,7 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
 	if (first < end && !cow_reserve_is_full(reserve) &&
 	    cow_is_pinned(vmo, first, end - 1))
 		return -ENOMEM;
-	if (tail && ptree_lookup(&vmo->tree, vmo->base + first - 1)) {
+	if (tail && must_clear_tail(vmo, first - 1, tail)) {
 		if (!cow_reserve_is_full(reserve))
 			return -ENOMEM;
 		err = cow_write_page(vmo, first - 1, &write, reserve);
@@ -370,8 +513,7 @@ static int cut_from_locked(struct cowvmo *vmo, u64 from, u64 end,
 			return err;
 	}
 	while (at < end) {
-		err = cut_step_locked(vmo, &at, end - 1, even_cows, reserve,
-				      dead);
+		err = cut_step_locked(vmo, &at, end - 1, how, reserve, dead);
 		if (err)
 			return err;
 		cond_resched();
@@ -402,9 +544,53 @@ void cow_set_end(struct cowvmo *vmo, u64 size)
 		i_size_write(&reference->inode, size);
 }
 
+/* A clone of a slice or of the VMO never sees again what has been cut off. */
+static void clip_views(struct cowvmo *vmo)
+{
+	u64 end = vmo->base + vmo->nr_pages;
+	struct cowvmo *member;
+
+	if (vmo->up)
+		vmo->up_end = min(vmo->up_end, end);
+	list_for_each_entry(member, &vmo->source->members, source_link) {
+		if (member->up == vmo)
+			member->up_end = min(member->up_end, end);
+	}
+}
+
+/**
+ * cow_extend_root() - make room at the end of a pager's VMO
+ * @root: the VMO
+ * @nr_pages: its new size in pages, which the caller then sets
+ * @reserve: memory for when none can be had without waiting
+ *
+ * The room is dirty zeros: the pager is not asked for it.
+ *
+ * Context: the caller holds the root's lock for writing.
+ * Return: 0 or -ENOMEM.
+ */
+int cow_extend_root(struct cowvmo *root, u64 nr_pages,
+		    struct cow_reserve *reserve)
+{
+	struct ptree_dead dead = {};
+	int err;
+
+	lockdep_assert_held_write(root->lock);
+	root->source->modified = true;
+	if (nr_pages <= root->nr_pages)
+		return 0;
+	/* Nothing is there. */
+	err = cow_fill_dirty(root, root->base + root->nr_pages,
+			     root->base + nr_pages - 1, reserve, &dead);
+	WARN_ON_ONCE(dead.descs);
+	ptree_reap(&dead);
+	return err;
+}
+
 static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 			 struct cow_reserve *reserve, struct ptree_dead *dead)
 {
+	const struct cut_how how = { .even_cows = true };
 	u64 size = cut->offset;
 	int err;
 
@@ -418,14 +604,31 @@ static int resize_locked(struct cowvmo *vmo, const struct cow_cut *cut,
 		if (cow_is_pinned(vmo, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
 				  U64_MAX))
 			return -EBUSY;
-		err = cut_from_locked(vmo, size, vmo->nr_pages, true, reserve,
+		err = cut_from_locked(vmo, size, vmo->nr_pages, &how, reserve,
 				      dead);
-		if (err)
-			return err;
+	} else if (vmo_is_pager_root(vmo)) {
+		err = cow_extend_root(vmo, DIV_ROUND_UP_ULL(size, PAGE_SIZE),
+				      reserve);
 	}
+	if (err)
+		return err;
 	vmo->nr_pages = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+	if (vmo->source)
+		clip_views(vmo);
 	cow_set_end(vmo, size);
 	return 0;
+}
+
+/* What comes to lie before the end of the stream has to be written back. */
+static int reveal_zeros(struct cowvmo *root, u64 first, u64 old, u64 size,
+			struct cow_reserve *reserve, struct ptree_dead *dead)
+{
+	u64 from = first + DIV_ROUND_UP_ULL(old, PAGE_SIZE);
+	u64 end = first + DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+
+	if (from >= end)
+		return 0;
+	return cow_fill_dirty(root, from, end - 1, reserve, dead);
 }
 
 static int set_stream_size_locked(struct cowvmo *vmo,
@@ -436,6 +639,7 @@ static int set_stream_size_locked(struct cowvmo *vmo,
 	u64 size = cut->offset, old = i_size_read(&cut->view->inode);
 	u64 first = cut->view->view_first;
 	u64 nr_pages = vmo_sized(cut->view)->nr_pages;
+	struct cut_how how = how_to_zero(vmo);
 	int err;
 
 	lockdep_assert_held_write(vmo->lock);
@@ -446,8 +650,12 @@ static int set_stream_size_locked(struct cowvmo *vmo,
 	err = check_zero(vmo);
 	if (err)
 		return err;
+	if (vmo_is_pager_root(vmo))
+		how.zero = COW_ZERO_UNTRACKED;
 	err = cut_from_locked(vmo, (first << PAGE_SHIFT) + min(old, size),
-			      first + nr_pages, false, reserve, dead);
+			      first + nr_pages, &how, reserve, dead);
+	if (!err && vmo_is_pager_root(vmo))
+		err = reveal_zeros(vmo, first, old, size, reserve, dead);
 	if (err)
 		return err;
 	cow_set_end(cut->view, size);
@@ -458,15 +666,17 @@ static int set_stream_size_locked(struct cowvmo *vmo,
  * cow_resize() - change a VMO's size and stream size
  * @vmo: a resizable VMO
  * @size: new size in bytes
+ * @ask: receives what to ask a pager for with -EAGAIN
  *
  * Context: may sleep; the caller holds the inode's lock.
  * Return: 0; -ERANGE: no VMO can be so large; -EINVAL: this one cannot,
  * because of where its ancestors' ranges began; -EPERM: it is sealed; -EBUSY:
- * a page that would go is pinned; -ENOMEM, -EINTR, -EIO.
+ * a page that would go is pinned, or a point-in-time snapshot needs what is
+ * absent; -ENOMEM, -EINTR, -EIO; -EAGAIN, see @ask.
  */
-int cow_resize(struct cowvmo *vmo, u64 size)
+int cow_resize(struct cowvmo *vmo, u64 size, struct cow_ask *ask)
 {
-	const struct cow_cut cut = { .offset = size };
+	const struct cow_cut cut = { .offset = size, .ask = ask };
 
 	return run_cut(vmo, &cut, resize_locked);
 }
@@ -485,6 +695,7 @@ int cow_resize(struct cowvmo *vmo, u64 size)
  */
 void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 {
+	const struct cut_how how = { .even_cows = true };
 	struct cowvmo *store = vmo->store;
 	struct ptree_dead dead = {};
 	struct cow_reserve none;
@@ -495,7 +706,7 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 	if (vmo_is_slice(vmo) || nr_pages >= store->nr_pages) {
 		cow_set_end(vmo, stream_size);
 	} else if (!cow_is_pinned(store, nr_pages, U64_MAX)) {
-		erase_locked(store, nr_pages, store->nr_pages - 1, true, &none,
+		erase_locked(store, nr_pages, store->nr_pages - 1, &how, &none,
 			     &dead);
 		store->nr_pages = nr_pages;
 		cow_set_end(vmo, stream_size);
@@ -510,14 +721,19 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
  * cow_set_stream_size() - change where the stream ends
  * @vmo: any VMO
  * @size: new stream size in bytes, within the VMO's size
+ * @ask: receives what to ask a pager for with -EAGAIN
  *
  * Context: may sleep; the caller holds the lock of vmo_stream_inode().
  * Return: 0, -EOPNOTSUPP (contiguous), -ERANGE, -EPERM, -EBUSY (not CACHED),
  * -ENOMEM, -EINTR, -EIO.
  */
-int cow_set_stream_size(struct cowvmo *vmo, u64 size)
+int cow_set_stream_size(struct cowvmo *vmo, u64 size, struct cow_ask *ask)
 {
-	const struct cow_cut cut = { .offset = size, .view = vmo };
+	const struct cow_cut cut = {
+		.offset = size,
+		.view = vmo,
+		.ask = ask,
+	};
 
 	if (vmo_is_contiguous(vmo))
 		return -EOPNOTSUPP;

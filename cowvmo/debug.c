@@ -347,7 +347,8 @@ static void check_links(struct census *census, struct cowvmo_family *family)
 	list_for_each_entry(vmo, &family->members, member) {
 		if (vmo->store != vmo)
 			census_fail(census, "family: a member without content");
-		if (vmo->hidden && list_empty(&vmo->references))
+		if (vmo->hidden && list_empty(&vmo->references) &&
+		    !vmo->nr_below)
 			census_fail(census, "family: content that none shows");
 		hidden += vmo->hidden;
 		if (vmo->high_views != census_of(census, vmo))
@@ -368,7 +369,8 @@ static void check_trees(struct census *census, struct cowvmo_family *family)
 	}
 	list_for_each_entry(vmo, &family->members, member) {
 		census->vmo = vmo;
-		why = ptree_validate(&vmo->tree) ?: cow_pins_validate(vmo);
+		why = ptree_validate(&vmo->tree) ?: cow_pins_validate(vmo) ?:
+		      cow_source_validate(vmo);
 		if (why)
 			census_fail(census, why);
 		ptree_walk(&vmo->tree, &check_visitor, census);

@@ -192,26 +192,62 @@ static void hide_locked(struct cowvmo *vmo)
 	vmo->nr_children = 0;
 }
 
-/*
- * A VMO that dies shows its store's content no longer. Returns true if nobody
- * else does either: then the store is no member any more.
- */
+/* Returns true if nobody shows a store's content: then it is no member. */
+static bool unshow_store(struct cowvmo *store)
+{
+	bool shown;
+
+	lockdep_assert_held(&store->family->lock);
+	down_read(store->lock);
+	shown = !store->hidden || !list_empty(&store->references) ||
+		store->nr_below;
+	up_read(store->lock);
+	if (shown || list_empty(&store->member))
+		return false;
+	list_del_init(&store->member);
+	store->family->nr_members--;
+	return true;
+}
+
+/* A VMO that dies shows its store's content no longer; does anybody? */
 static bool unshow_locked(struct cowvmo *vmo)
 {
 	struct cowvmo *store = vmo->store;
-	bool shown;
 
 	lockdep_assert_held(&vmo->family->lock);
-	down_write(store->lock);
-	if (store != vmo)
+	if (store != vmo) {
+		down_write(store->lock);
 		list_del_init(&vmo->references);
-	shown = !store->hidden || !list_empty(&store->references);
-	up_write(store->lock);
-	if (shown)
-		return false;
-	list_del_init(&store->member);
-	vmo->family->nr_members--;
-	return true;
+		up_write(store->lock);
+	}
+	return unshow_store(store);
+}
+
+/*
+ * The content of a store goes, and with it perhaps that of those above, which
+ * was there only because it showed through. They may be many.
+ */
+static void clear_store(struct cowvmo *store)
+{
+	struct cowvmo_family *family = store->family;
+	struct cowvmo *up, *held = NULL;
+	bool unshown = true;
+
+	while (unshown) {
+		/* First nobody gives it anything any more. */
+		up = store->source ? cow_source_leave(store) : NULL;
+		cow_clear(store);
+		if (held)
+			iput(&held->inode);
+		if (!up)
+			return;
+		mutex_lock(&family->lock);
+		unshown = unshow_store(up);
+		mutex_unlock(&family->lock);
+		store = up;
+		held = up;
+	}
+	iput(&held->inode);
 }
 
 /**
@@ -233,7 +269,7 @@ void cowvmo_family_leave(struct cowvmo *vmo)
 	hide_locked(vmo);
 	if (unshow_locked(vmo)) {
 		mutex_unlock(&family->lock);
-		cow_clear(vmo->store);
+		clear_store(vmo->store);
 	} else {
 		mutex_unlock(&family->lock);
 	}
@@ -292,8 +328,10 @@ static void freeze_members(struct cowvmo_family *family)
 	struct cowvmo *vmo;
 
 	mutex_lock(&family->lock);
-	list_for_each_entry(vmo, &family->members, member)
-		down_write_nest_lock(vmo->lock, &family->counts);
+	list_for_each_entry(vmo, &family->members, member) {
+		if (vmo->lock == &vmo->own_lock)
+			down_write_nest_lock(vmo->lock, &family->counts);
+	}
 }
 
 /**
@@ -334,8 +372,10 @@ void cowvmo_family_thaw(struct cowvmo_family *family)
 {
 	struct cowvmo *vmo;
 
-	list_for_each_entry(vmo, &family->members, member)
-		up_write(vmo->lock);
+	list_for_each_entry(vmo, &family->members, member) {
+		if (vmo->lock == &vmo->own_lock)
+			up_write(vmo->lock);
+	}
 	mutex_unlock(&family->lock);
 	up_write(&family->counts);
 }

@@ -21,9 +21,11 @@
  */
 #include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pager.h"
 #include "trace.h"
 
 /* A fault maps what is there of the leaf around it. */
@@ -89,6 +91,11 @@ static void hold_run(struct cowvmo *vmo, u64 pgoff, unsigned int nr,
 	struct page *again[FAULT_AROUND];
 	unsigned int i;
 
+	/* All that could change it is under our lock. */
+	if (vmo->source) {
+		cow_find_run(vmo, pgoff, nr, pages);
+		return;
+	}
 	for (;;) {
 		ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr, pages);
 		if (!vmo->shared_once)
@@ -115,7 +122,7 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 {
 	unsigned int i;
 
-	if (!vmo->shared_once)
+	if (!vmo->shared_once || vmo->source)
 		return;
 	for (i = 0; i < nr; i++) {
 		if (pages[i])
@@ -123,9 +130,32 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 	}
 }
 
-/* Returns 0 where the page is absent, and must be made present first. */
+/*
+ * There is no page. Returns 0 where none reads zero, and it must be made present
+ * first, by the pager if there is one.
+ */
+static vm_fault_t fault_absent(struct cowvmo *vmo, struct vm_fault *vmf,
+			       struct cow_ask *ask)
+{
+	u64 index = vmo->base + vmf->pgoff;
+	struct cow_found found;
+
+	if (!vmo->source)
+		return vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
+	cow_find(vmo, vmf->pgoff, &found);
+	if (!cow_found_absent(&found))
+		return fault_zero(vmo, vmf);
+	*ask = (struct cow_ask) {
+		.source = vmo->source,
+		.command = COWVMO_PAGER_READ,
+		.first = index,
+		.last = min(found.last, index),
+	};
+	return 0;
+}
+
 static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
-				    struct vm_fault *vmf)
+				    struct vm_fault *vmf, struct cow_ask *ask)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *pages[FAULT_AROUND];
@@ -154,7 +184,7 @@ static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 			insert_run(vma, first, pages, at);
 		ret = insert_result(err);
 	} else {
-		ret = vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
+		ret = fault_absent(vmo, vmf, ask);
 	}
 	put_run(vmo, pages, nr);
 	return ret;
@@ -185,6 +215,53 @@ static vm_fault_t fault_error(int err)
 	}
 }
 
+/* Would waiting hold up the kernel for somebody who may not do that? */
+static bool may_wait(const struct vm_fault *vmf,
+		     const struct cow_source *source)
+{
+	return vmf->flags & FAULT_FLAG_USER || cow_kernel_may_wait(source);
+}
+
+static vm_fault_t fault_ask_error(int err)
+{
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+/*
+ * Waits for the pager, without the lock that the fault is under: after that the
+ * VMA and @vmf may be gone, and all that can be said is "try again". What went
+ * wrong is found then.
+ */
+static vm_fault_t fault_wait(struct vm_fault *vmf, struct cow_ask *ask)
+{
+	bool user = vmf->flags & FAULT_FLAG_USER;
+	bool interruptible = user && vmf->flags & FAULT_FLAG_INTERRUPTIBLE;
+	struct cow_source *source = ask->source;
+	struct file *file = vmf->vma->vm_file;
+	u64 index = ask->first;
+	int err;
+
+	err = cow_take_error(source, index);
+	if (err)
+		return fault_ask_error(err);
+	if (!may_wait(vmf, source) ||
+	    !(vmf->flags & FAULT_FLAG_ALLOW_RETRY)) {
+		cow_note_error(source, index, -EFAULT, false);
+		return VM_FAULT_SIGBUS;
+	}
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	get_file(file);
+	cowvmo_release_fault_lock(vmf);
+	if (ask->command == COWVMO_PAGER_READ)
+		ask->last = cow_fault_ask_last(source, index);
+	err = cow_ask_wait(ask, interruptible);
+	if (err && err != -ERESTARTSYS)
+		cow_note_error(source, index, err, !signal_pending(current));
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
 static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 {
 	struct cowvmo *store = vmo->store;
@@ -192,11 +269,15 @@ static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)
 	int err;
 
 	for (;;) {
+		struct cow_ask ask = {};
+
 		down_read(store->lock);
-		ret = fault_read_locked(store, fault_end(vmo), vmf);
+		ret = fault_read_locked(store, fault_end(vmo), vmf, &ask);
 		up_read(store->lock);
 		if (ret)
 			return ret;
+		if (ask.source)
+			return fault_wait(vmf, &ask);
 		err = cow_supply_page(store, vmf->pgoff, COWVMO_GFP_FAULT);
 		if (err)
 			return fault_error(err);
@@ -228,14 +309,28 @@ static vm_fault_t fault_write_locked(struct cowvmo *vmo, struct vm_fault *vmf,
 	return install_writable(vmf, write->page);
 }
 
+/*
+ * ->page_mkwrite must not wait. Without the PTE the access comes to ->fault,
+ * which may.
+ */
+static vm_fault_t fault_retry(struct cowvmo *store, struct vm_fault *vmf)
+{
+	down_write(store->lock);
+	cowvmo_unmap_page(store, vmf->pgoff);
+	up_write(store->lock);
+	return VM_FAULT_NOPAGE;
+}
+
 static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 			      bool pte_present)
 {
 	struct cow_reserve reserve;
+	struct cow_ask ask;
 	vm_fault_t ret;
 	int err;
 
 	cow_reserve_init(&reserve, COWVMO_GFP_FAULT);
+	reserve.no_wait = true;
 	do {
 		struct cow_write write = {
 			.mark = true,
@@ -250,7 +345,11 @@ static vm_fault_t fault_write(struct cowvmo *vmo, struct vm_fault *vmf,
 		else
 			break;
 	} while (!err);
+	ask = reserve.ask;
 	cow_reserve_drain(&reserve);
+	if (err == -EAGAIN)
+		return pte_present ? fault_retry(vmo->store, vmf) :
+				     fault_wait(vmf, &ask);
 	return err ? fault_error(err) : ret;
 }
 

@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pager.h"
 
 /*
  * Copies always: copy_page_to_iter() would hand the page itself to a pipe, and
@@ -38,11 +39,30 @@ static size_t copy_out(struct page *page, unsigned int from, size_t bytes,
 }
 
 /*
+ * What a VMO with a pager has at a page, NULL where it reads zero. False: it is
+ * absent, and to be asked for, as is the rest of the @bytes from @pos on.
+ */
+static bool find_paged(struct cowvmo *store, u64 pgoff, loff_t pos, u64 bytes,
+		       struct ptree_desc **desc, struct cow_ask *ask)
+{
+	u64 last = pgoff + ((offset_in_page(pos) + bytes - 1) >> PAGE_SHIFT);
+	struct cow_found found;
+
+	cow_find(store, pgoff, &found);
+	*desc = found.desc;
+	if (!cow_found_absent(&found))
+		return true;
+	cow_ask_read(store, pgoff, last, ask);
+	return false;
+}
+
+/*
  * Copies what is in one page; returns bytes copied, 0 at the end of file,
  * -EBUSY, or -EAGAIN: the page must be made present first.
  */
 static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
-				 struct iov_iter *to, size_t *wanted)
+				 struct iov_iter *to, size_t *wanted,
+				 struct cow_ask *ask)
 {
 	loff_t left = i_size_read(&vmo->inode) - pos;
 	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
@@ -60,9 +80,16 @@ static ssize_t read_chunk_locked(struct cowvmo *vmo, loff_t pos,
 		return 0;
 	*wanted = min3((size_t)(PAGE_SIZE - from), iov_iter_count(to),
 		       (size_t)left);
-	desc = ptree_lookup(&store->tree, store->base + pgoff);
-	if (!desc && vmo_fills_holes(store))
-		return -EAGAIN;
+	if (store->source) {
+		if (!find_paged(store, pgoff, pos, min_t(u64, left,
+							 iov_iter_count(to)),
+				&desc, ask))
+			return -EAGAIN;
+	} else {
+		desc = ptree_lookup(&store->tree, store->base + pgoff);
+		if (!desc && vmo_fills_holes(store))
+			return -EAGAIN;
+	}
 	page = desc ? cow_hold_page(desc) : NULL;
 	pagefault_disable();
 	copied = page ? copy_out(page, from, *wanted, to) :
@@ -81,19 +108,27 @@ static bool can_go_on(struct iov_iter *to, size_t bytes)
 }
 
 static ssize_t read_chunk(struct cowvmo *vmo, loff_t pos, struct iov_iter *to,
-			  size_t *wanted)
+			  size_t *wanted, bool nowait)
 {
 	u64 pgoff = vmo->view_first + (pos >> PAGE_SHIFT);
 	ssize_t copied;
 	int err = 0;
 
 	while (!err) {
+		struct cow_ask ask = {};
+
 		down_read(vmo->store->lock);
-		copied = read_chunk_locked(vmo, pos, to, wanted);
+		copied = read_chunk_locked(vmo, pos, to, wanted, &ask);
 		up_read(vmo->store->lock);
 		if (copied != -EAGAIN)
 			return copied;
-		err = cow_supply_page(vmo->store, pgoff, COWVMO_GFP_CALL);
+		if (!ask.source)
+			err = cow_supply_page(vmo->store, pgoff,
+					      COWVMO_GFP_CALL);
+		else if (nowait)
+			err = -EAGAIN;
+		else
+			err = cow_ask_wait(&ask, true);
 	}
 	return err;
 }
@@ -106,7 +141,8 @@ static ssize_t cowvmo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	int err = 0;
 
 	while (iov_iter_count(to)) {
-		copied = read_chunk(vmo, iocb->ki_pos, to, &wanted);
+		copied = read_chunk(vmo, iocb->ki_pos, to, &wanted,
+				    iocb->ki_flags & IOCB_NOWAIT);
 		if (copied < 0)
 			err = copied;
 		if (copied < 0 || !wanted)
@@ -142,6 +178,24 @@ static int clip_write(const struct cowvmo *vmo, loff_t pos,
 	return 0;
 }
 
+/* Where there is a pager, what comes to be is dirty zeros to begin with. */
+static int make_room(struct cowvmo *vmo, u64 pgoff, u64 end,
+		     struct cow_reserve *reserve)
+{
+	struct cowvmo *store = vmo->store;
+	int err;
+
+	if (!store->source || pgoff < store->nr_pages)
+		return 0;
+	if (vmo_is_pager_root(store)) {
+		err = cow_extend_root(store, pgoff + 1, reserve);
+		if (err)
+			return err;
+	}
+	store->nr_pages = pgoff + 1;
+	return 0;
+}
+
 /*
  * Writes into one page. *@copied is short, even 0, where the user's memory is
  * not there.
@@ -161,7 +215,9 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	if (!vmo_is_cached(store))
 		return -EBUSY;
 	/* A fixed size does not change, and the inode's lock keeps the rest. */
-	err = cow_write_page(store, pgoff, &write, reserve);
+	err = make_room(vmo, pgoff, pos + bytes, reserve);
+	if (!err)
+		err = cow_write_page(store, pgoff, &write, reserve);
 	if (err)
 		return err;
 	pagefault_disable();
@@ -169,7 +225,7 @@ static int write_chunk_locked(struct cowvmo *vmo, loff_t pos, size_t bytes,
 					     bytes, from);
 	pagefault_enable();
 
-	if (!*copied && pgoff >= store->nr_pages)
+	if (!*copied && !store->source && pgoff >= store->nr_pages)
 		cow_drop_page(store, pgoff);
 	pos += *copied;
 	if (*copied && pos > i_size_read(&vmo->inode)) {
@@ -197,14 +253,19 @@ static int write_chunk(struct cowvmo *vmo, loff_t pos, size_t bytes,
 	return err;
 }
 
+/* With -EAGAIN a pager is to be asked before it can go on. */
 static ssize_t write_chunks(struct cowvmo *vmo, struct kiocb *iocb,
-			    struct iov_iter *from)
+			    struct iov_iter *from, struct cow_ask *ask)
 {
+	u64 first = vmo->view_first << PAGE_SHIFT;
 	struct cow_reserve reserve;
 	ssize_t done = 0;
 	int err = 0;
 
 	cow_reserve_init(&reserve, COWVMO_GFP_CALL);
+	reserve.no_wait = true;
+	reserve.ask_end = (first + iocb->ki_pos + iov_iter_count(from) - 1) /
+			  PAGE_SIZE + 1;
 	while (!err && iov_iter_count(from)) {
 		size_t bytes = min(PAGE_SIZE - offset_in_page(iocb->ki_pos),
 				   iov_iter_count(from));
@@ -222,13 +283,15 @@ static ssize_t write_chunks(struct cowvmo *vmo, struct kiocb *iocb,
 			err = -EINTR;
 		cond_resched();
 	}
+	*ask = reserve.ask;
 	cow_reserve_drain(&reserve);
 	return done ?: err;
 }
 
-static ssize_t cowvmo_write_iter(struct kiocb *iocb, struct iov_iter *from)
+/* As far as it goes without a pager: with 0 or more, there may be one to ask. */
+static ssize_t write_some(struct cowvmo *vmo, struct kiocb *iocb,
+			  struct iov_iter *from, struct cow_ask *ask)
 {
-	struct cowvmo *vmo = file_to_vmo(iocb->ki_filp);
 	struct inode *inode = vmo_stream_inode(vmo);
 	ssize_t ret;
 
@@ -242,10 +305,58 @@ static ssize_t cowvmo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ret = file_update_time(iocb->ki_filp);
 	if (ret)
 		goto out;
-	ret = write_chunks(vmo, iocb, from);
+	ret = write_chunks(vmo, iocb, from, ask);
 out:
 	inode_unlock(inode);
 	return ret;
+}
+
+/* Nobody else must have to wait for the inode's lock while we wait. */
+static ssize_t cowvmo_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct cowvmo *vmo = file_to_vmo(iocb->ki_filp);
+	ssize_t ret, done = 0;
+
+	for (;;) {
+		struct cow_ask ask = {};
+
+		ret = write_some(vmo, iocb, from, &ask);
+		if (ret > 0)
+			done += ret;
+		if (!ask.source || (ret < 0 && ret != -EAGAIN))
+			break;
+		ret = iocb->ki_flags & IOCB_NOWAIT ? -EAGAIN :
+		      cow_ask_wait(&ask, true);
+		if (ret)
+			break;
+		/* What is appended is so in one piece. */
+		if (done)
+			iocb->ki_flags &= ~IOCB_APPEND;
+	}
+	return done ?: ret;
+}
+
+/* Where there is a pager: what it has not given yet may be anything. */
+static bool seek_paged(struct cowvmo *store, u64 at, u64 last, int whence,
+		       u64 *pgoff)
+{
+	bool want_zero = whence == SEEK_HOLE;
+	struct cow_found found;
+	bool zero;
+
+	for (; at <= last; at = max(found.last, at + store->base) -
+			       store->base + 1) {
+		cow_find(store, at, &found);
+		zero = found.zero;
+		if (found.desc)
+			found.last = store->base + at;
+		if (zero == want_zero) {
+			*pgoff = at;
+			return true;
+		}
+	}
+	*pgoff = last + 1;
+	return want_zero;
 }
 
 static loff_t seek_content(struct file *file, loff_t offset, int whence)
@@ -261,7 +372,12 @@ static loff_t seek_content(struct file *file, loff_t offset, int whence)
 		goto out;
 	at = base + (offset >> PAGE_SHIFT);
 	last = base + ((end - 1) >> PAGE_SHIFT);
-	if (whence == SEEK_DATA) {
+	if (store->source) {
+		if (!seek_paged(store, at - store->base, last - store->base,
+				whence, &found))
+			goto out;
+		found += store->base;
+	} else if (whence == SEEK_DATA) {
 		if (!ptree_next_data(&store->tree, at, last, &found))
 			goto out;
 	} else if (!ptree_next_hole(&store->tree, at, last, &found)) {
@@ -301,6 +417,7 @@ static loff_t cowvmo_llseek(struct file *file, loff_t offset, int whence)
 int cowvmo_extend(struct cowvmo *vmo, u64 end)
 {
 	struct cowvmo *store = vmo->store;
+	struct cow_ask ask = {};	/* growing needs none */
 	int err;
 
 	if (end <= i_size_read(&vmo->inode))
@@ -311,7 +428,7 @@ int cowvmo_extend(struct cowvmo *vmo, u64 end)
 	if (end > vmo_size(vmo_sized(vmo))) {
 		if (!vmo->may_resize)
 			return -ENOSPC;
-		err = cow_resize(store, end);
+		err = cow_resize(store, end, &ask);
 		return err == -ERANGE || err == -EINVAL ? -EFBIG : err;
 	}
 	down_write(store->lock);
@@ -323,7 +440,8 @@ int cowvmo_extend(struct cowvmo *vmo, u64 end)
 	return err;
 }
 
-static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end)
+static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end,
+			  struct cow_ask *ask)
 {
 	u64 done;
 
@@ -331,10 +449,11 @@ static int allocate_range(struct cowvmo *vmo, u64 offset, u64 end)
 	if (end > vmo_size(vmo_sized(vmo)))
 		return -ENOSPC;
 	return cow_commit(vmo->store, offset + (vmo->view_first << PAGE_SHIFT),
-			  end - offset, &done);
+			  end - offset, &done, ask);
 }
 
-static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end)
+static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end,
+			   struct cow_ask *ask)
 {
 	u64 done;
 
@@ -342,10 +461,11 @@ static int zero_file_range(struct cowvmo *vmo, u64 offset, u64 end)
 	if (offset >= end)
 		return 0;
 	return cow_zero(vmo->store, offset + (vmo->view_first << PAGE_SHIFT),
-			end - offset, &done);
+			end - offset, &done, ask);
 }
 
-static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
+static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end,
+			    struct cow_ask *ask)
 {
 	u64 old_size = i_size_read(&vmo->inode);
 	u64 old_pages = vmo_sized(vmo)->nr_pages;
@@ -356,9 +476,9 @@ static int fallocate_locked(struct cowvmo *vmo, int mode, u64 offset, u64 end)
 	if (err)
 		return err;
 	if (mode & ~FALLOC_FL_KEEP_SIZE)
-		err = zero_file_range(vmo, offset, end);
+		err = zero_file_range(vmo, offset, end, ask);
 	else
-		err = allocate_range(vmo, offset, end);
+		err = allocate_range(vmo, offset, end, ask);
 	if (err && i_size_read(&vmo->inode) != old_size)
 		cow_undo_grow(vmo, old_pages, old_size);
 	return err;
@@ -385,11 +505,19 @@ static long cowvmo_fallocate(struct file *file, int mode, loff_t offset,
 
 	if (!fallocate_mode_is_known(mode))
 		return -EOPNOTSUPP;
-	inode_lock(inode);
-	err = fallocate_locked(vmo, mode, offset, (u64)offset + len);
-	if (!err)
-		err = file_update_time(file);
-	inode_unlock(inode);
+	do {
+		struct cow_ask ask = {};
+
+		inode_lock(inode);
+		err = fallocate_locked(vmo, mode, offset, (u64)offset + len,
+				       &ask);
+		if (!err)
+			err = file_update_time(file);
+		inode_unlock(inode);
+		if (err != -EAGAIN)
+			return err;
+		err = cow_ask_wait(&ask, true);
+	} while (!err);
 	return err;
 }
 
@@ -410,6 +538,7 @@ static long slice_map_fallocate(struct file *file, int mode, loff_t offset,
 static int set_size_of(struct cowvmo *vmo, u64 size)
 {
 	struct cowvmo *store = vmo->store;
+	struct cow_ask ask = {};
 	int err;
 
 	if (!vmo->may_resize)
@@ -417,7 +546,8 @@ static int set_size_of(struct cowvmo *vmo, u64 size)
 	/* The VFS has locked the reference, if it is one. */
 	if (store != vmo)
 		inode_lock_nested(&store->inode, I_MUTEX_NONDIR2);
-	err = cow_resize(store, size);
+	/* The VFS has a lock of ours, which must not be waited with. */
+	err = cow_resize(store, size, &ask);
 	if (store != vmo)
 		inode_unlock(&store->inode);
 	return err == -ERANGE ? -EFBIG : err;

@@ -4,7 +4,7 @@
  * handed on. The rules that hold for all ioctls are enforced here, in one
  * place: size versioning, write access.
  */
-#include <linux/build_bug.h>
+#include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -12,63 +12,17 @@
 #include <linux/uaccess.h>
 
 #include "cowvmo.h"
-
-union cowvmo_args {
-	struct cowvmo_query query;
-	struct cowvmo_create create;
-	struct cowvmo_create_child create_child;
-	struct cowvmo_op_range op_range;
-	struct cowvmo_set_size set_size;
-	struct cowvmo_set_stream_size set_stream_size;
-	struct cowvmo_get_info get_info;
-	struct cowvmo_set_name set_name;
-	struct cowvmo_transfer transfer;
-	struct cowvmo_restore restore;
-	struct cowvmo_compare compare;
-	struct cowvmo_seal seal;
-	struct cowvmo_open open;
-	struct cowvmo_set_cache_policy set_cache_policy;
-	struct cowvmo_set_priority set_priority;
-	struct cowvmo_lookup lookup;
-	struct cowvmo_pin pin;
-	struct cowvmo_pin_export pin_export;
-};
+#include "ioctl.h"
+#include "pager.h"
 
 /**
- * struct cowvmo_ioctl_op - one ioctl
- * @cmd: its number
- * @size: sizeof its struct
- * @min_size: its size in the first version
- * @needs_write: -EACCES without FMODE_WRITE
- * @has_outputs: the struct is copied back
- * @run: does it; the result becomes the ioctl's
+ * cowvmo_install_file() - give the caller a new file
+ * @file: the file, or an ERR_PTR
+ * @fd: reserved for it before, so that nothing can fail after it
+ *
+ * Return: @fd, or the error.
  */
-struct cowvmo_ioctl_op {
-	unsigned int cmd;
-	unsigned int size;
-	unsigned int min_size;
-	bool needs_write;
-	bool has_outputs;
-	long (*run)(struct file *file, union cowvmo_args *args);
-};
-
-/*
- * The first version of each struct ended with @_last. The layout is the same
- * for everybody: no implicit padding, at most 8-byte alignment.
- */
-#define IOCTL_OP(_cmd, _struct, _last, _write, _out, _run)		\
-	{								\
-		.cmd = _cmd,						\
-		.size = sizeof(struct _struct) +			\
-			BUILD_BUG_ON_ZERO(sizeof(struct _struct) % 8),	\
-		.min_size = offsetofend(struct _struct, _last),		\
-		.needs_write = _write,					\
-		.has_outputs = _out,					\
-		.run = _run,						\
-	}
-
-/* Reserves the descriptor first, so that nothing can fail after the file. */
-static long install_file(struct file *file, int fd)
+long cowvmo_install_file(struct file *file, int fd)
 {
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
@@ -146,7 +100,7 @@ static long ioctl_create(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cowvmo_create(create), fd);
+	return cowvmo_install_file(cowvmo_create(create), fd);
 }
 
 static bool child_flags_are_valid(const struct cowvmo_create_child *args)
@@ -158,6 +112,8 @@ static bool child_flags_are_valid(const struct cowvmo_create_child *args)
 	case COWVMO_CHILD_SLICE:
 		return !flags;
 	case COWVMO_CHILD_SNAPSHOT:
+		return !(flags & ~(COWVMO_CREATE_RESIZABLE |
+				   COWVMO_CREATE_POINT_IN_TIME));
 	case COWVMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE:
 	case COWVMO_CHILD_SNAPSHOT_MODIFIED:
 	case COWVMO_CHILD_REFERENCE:
@@ -214,7 +170,8 @@ static int check_snapshot(const struct cowvmo *parent,
 	if (base + DIV_ROUND_UP_ULL(args->length, PAGE_SIZE) >
 	    PTREE_MAX_INDEX)
 		return -EINVAL;
-	return vmo_is_slice(parent) ? -EOPNOTSUPP : 0;
+	/* Where there is a pager, that depends. */
+	return vmo_is_slice(parent) && !parent->store->source ? -EOPNOTSUPP : 0;
 }
 
 /* The order of these checks is part of the ABI. */
@@ -266,7 +223,7 @@ static long ioctl_create_child(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cowvmo_create_child(file, &args->create_child),
+	return cowvmo_install_file(cowvmo_create_child(file, &args->create_child),
 			    fd);
 }
 
@@ -293,6 +250,29 @@ int cowvmo_to_store(const struct cowvmo *vmo, u64 *offset, u64 length)
 	return 0;
 }
 
+static int check_range(struct cowvmo *store, u64 offset, u64 length, u64 *done)
+{
+	int err;
+
+	down_read(store->lock);
+	err = cow_check_range(store, offset, length);
+	up_read(store->lock);
+	if (!err)
+		*done = length;
+	return err;
+}
+
+/* A hint: that something cannot be had is no failure. */
+static int always_need(struct cowvmo *store, u64 offset, u64 length, u64 *done)
+{
+	int err = cow_prefetch(store, offset, length, done);
+
+	if (err == -ERESTARTSYS || err == -ERANGE)
+		return err;
+	*done = length;
+	return 0;
+}
+
 static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 {
 	struct cowvmo_op_range *range = &args->op_range;
@@ -301,14 +281,16 @@ static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 	int err;
 
 	range->out_done = 0;
-	if (!range->op || range->op > COWVMO_OP_ZERO)
+	if (!range->op || range->op > COWVMO_OP_DONT_NEED)
 		return -EINVAL;
+	if (range->op < COWVMO_OP_PREFETCH && !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
 	err = cowvmo_to_store(file_to_vmo(file), &offset, range->length);
 	if (err)
 		return err;
 	switch (range->op) {
 	case COWVMO_OP_COMMIT:
-		err = cow_commit(store, offset, range->length, &done);
+		err = cow_commit(store, offset, range->length, &done, NULL);
 		break;
 	case COWVMO_OP_DECOMMIT:
 		err = cow_decommit(store, offset, range->length,
@@ -317,7 +299,16 @@ static long ioctl_op_range(struct file *file, union cowvmo_args *args)
 			done = range->length;
 		break;
 	case COWVMO_OP_ZERO:
-		err = cow_zero(store, offset, range->length, &done);
+		err = cow_zero(store, offset, range->length, &done, NULL);
+		break;
+	case COWVMO_OP_PREFETCH:
+		err = cow_prefetch(store, offset, range->length, &done);
+		break;
+	case COWVMO_OP_ALWAYS_NEED:
+		err = always_need(store, offset, range->length, &done);
+		break;
+	case COWVMO_OP_DONT_NEED:
+		err = check_range(store, offset, range->length, &done);
 		break;
 	}
 	range->out_done = done;
@@ -334,9 +325,16 @@ static long ioctl_set_size(struct file *file, union cowvmo_args *args)
 		return -EINVAL;
 	if (!file_to_vmo(file)->may_resize)
 		return -EPERM;
-	inode_lock(&store->inode);
-	err = cow_resize(store, set_size->vmo_size);
-	inode_unlock(&store->inode);
+	do {
+		struct cow_ask ask = {};
+
+		inode_lock(&store->inode);
+		err = cow_resize(store, set_size->vmo_size, &ask);
+		inode_unlock(&store->inode);
+		if (err != -EAGAIN)
+			return err;
+		err = cow_ask_wait(&ask, true);
+	} while (!err);
 	return err;
 }
 
@@ -349,9 +347,16 @@ static long ioctl_set_stream_size(struct file *file, union cowvmo_args *args)
 
 	if (set->flags)
 		return -EINVAL;
-	inode_lock(inode);
-	err = cow_set_stream_size(vmo, set->stream_size);
-	inode_unlock(inode);
+	do {
+		struct cow_ask ask = {};
+
+		inode_lock(inode);
+		err = cow_set_stream_size(vmo, set->stream_size, &ask);
+		inode_unlock(inode);
+		if (err != -EAGAIN)
+			return err;
+		err = cow_ask_wait(&ask, true);
+	} while (!err);
 	return err;
 }
 
@@ -389,6 +394,8 @@ static long ioctl_seal(struct file *file, union cowvmo_args *args)
 
 	if (args->seal.flags)
 		return -EINVAL;
+	if (store->source)
+		return -EOPNOTSUPP;
 	inode_lock(&store->inode);
 	err = cow_seal(store);
 	inode_unlock(&store->inode);
@@ -465,8 +472,12 @@ static long ioctl_transfer(struct file *file, union cowvmo_args *args)
 	from = vmo_of_fd(transfer->src_fd, &source);
 	if (IS_ERR(from))
 		return PTR_ERR(from);
-	err = source->f_mode & FMODE_WRITE ?
-	      transfer_between(file_to_vmo(file), from, transfer) : -EACCES;
+	if (!(source->f_mode & FMODE_WRITE))
+		err = -EACCES;
+	else if (file_to_store(file)->source || from->store->source)
+		err = -EOPNOTSUPP;
+	else
+		err = transfer_between(file_to_vmo(file), from, transfer);
 	fput(source);
 	return err;
 }
@@ -488,7 +499,8 @@ static long ioctl_restore(struct file *file, union cowvmo_args *args)
 	source = vmo_of_fd(restore->src_fd, &from);
 	if (IS_ERR(source))
 		return PTR_ERR(source);
-	if (vmo_is_slice(vmo) || vmo_is_slice(source)) {
+	if (vmo_is_slice(vmo) || vmo_is_slice(source) ||
+	    vmo->store->source || source->store->source) {
 		err = -EOPNOTSUPP;
 	} else {
 		inode_lock(&vmo->store->inode);
@@ -514,7 +526,9 @@ static long ioctl_compare(struct file *file, union cowvmo_args *args)
 	other = vmo_of_fd(compare->other_fd, &with);
 	if (IS_ERR(other))
 		return PTR_ERR(other);
-	err = cowvmo_compare(file_to_vmo(file), other->store, compare);
+	err = file_to_store(file)->source || other->store->source ?
+	      -EOPNOTSUPP :
+	      cowvmo_compare(file_to_vmo(file), other->store, compare);
 	fput(with);
 	return err;
 }
@@ -528,7 +542,7 @@ static long ioctl_open(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cowvmo_open_file(file_to_vmo(file), false, NULL),
+	return cowvmo_install_file(cowvmo_open_file(file_to_vmo(file), false, NULL),
 			    fd);
 }
 
@@ -596,7 +610,7 @@ static long ioctl_pin(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cow_pin_open(file_to_vmo(file), arg->offset,
+	return cowvmo_install_file(cow_pin_open(file_to_vmo(file), arg->offset,
 					 arg->length, writable), fd);
 }
 
@@ -609,7 +623,46 @@ static long ioctl_pin_export(struct file *file, union cowvmo_args *args)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	return install_file(cow_pin_export(file->private_data), fd);
+	return cowvmo_install_file(cow_pin_export(file->private_data), fd);
+}
+
+static long ioctl_fault_error(struct file *file, union cowvmo_args *args)
+{
+	struct cowvmo_fault_error *error = &args->fault_error;
+	struct cowvmo *vmo = file_to_vmo(file), *store = vmo->store;
+	u64 offset = error->offset;
+	int err;
+
+	error->out_error = 0;
+	err = cowvmo_to_store(vmo, &offset, 0);
+	if (!err && store->source)
+		error->out_error = -cow_last_error(store->source,
+						   store->base +
+						   (offset >> PAGE_SHIFT));
+	return err;
+}
+
+/* As for userfaultfd: who can hold the kernel up must be allowed to. */
+static bool may_hold_kernel_up(struct file *device)
+{
+	return cowvmo_is_pager_device(device) || cowvmo_kernel_faults_allowed() ||
+	       capable(CAP_SYS_PTRACE);
+}
+
+static long ioctl_pager_create(struct file *file, union cowvmo_args *args)
+{
+	const struct cowvmo_pager_create *create = &args->pager_create;
+	int fd;
+
+	if (create->flags & ~COWVMO_PAGER_KERNEL_FAULTS || create->reserved)
+		return -EINVAL;
+	if (create->flags & COWVMO_PAGER_KERNEL_FAULTS &&
+	    !may_hold_kernel_up(file))
+		return -EPERM;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	return cowvmo_install_file(cowvmo_pager_open(create), fd);
 }
 
 static const struct cowvmo_ioctl_op device_ops[] = {
@@ -617,13 +670,15 @@ static const struct cowvmo_ioctl_op device_ops[] = {
 		 false, true, ioctl_query),
 	IOCTL_OP(COWVMO_IOC_CREATE, cowvmo_create, name,
 		 false, false, ioctl_create),
+	IOCTL_OP(COWVMO_IOC_PAGER_CREATE, cowvmo_pager_create, reserved,
+		 false, false, ioctl_pager_create),
 };
 
 static const struct cowvmo_ioctl_op vmo_ops[] = {
 	IOCTL_OP(COWVMO_IOC_CREATE_CHILD, cowvmo_create_child, length,
 		 false, false, ioctl_create_child),
 	IOCTL_OP(COWVMO_IOC_OP_RANGE, cowvmo_op_range, out_done,
-		 true, true, ioctl_op_range),
+		 false, true, ioctl_op_range),
 	IOCTL_OP(COWVMO_IOC_SET_SIZE, cowvmo_set_size, vmo_size,
 		 true, false, ioctl_set_size),
 	IOCTL_OP(COWVMO_IOC_SET_STREAM_SIZE, cowvmo_set_stream_size,
@@ -651,6 +706,8 @@ static const struct cowvmo_ioctl_op vmo_ops[] = {
 		 false, true, ioctl_lookup),
 	IOCTL_OP(COWVMO_IOC_PIN, cowvmo_pin, length,
 		 false, false, ioctl_pin),
+	IOCTL_OP(COWVMO_IOC_GET_FAULT_ERROR, cowvmo_fault_error, offset,
+		 false, true, ioctl_fault_error),
 };
 
 static const struct cowvmo_ioctl_op pin_ops[] = {
@@ -702,7 +759,17 @@ static const struct cowvmo_ioctl_op *find_op(const struct cowvmo_ioctl_op *ops,
 	return NULL;
 }
 
-static long dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
+/**
+ * cowvmo_dispatch() - run an ioctl
+ * @ops: those that there are
+ * @nr: how many
+ * @file: the file
+ * @cmd: which one
+ * @arg: user address of its struct
+ *
+ * Return: see the uapi header; -ENOTTY if there is no such one.
+ */
+long cowvmo_dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
 		     struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct cowvmo_ioctl_op *op = find_op(ops, nr, cmd);
@@ -721,7 +788,7 @@ static long dispatch(const struct cowvmo_ioctl_op *ops, unsigned int nr,
 long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg)
 {
-	return dispatch(device_ops, ARRAY_SIZE(device_ops), file, cmd, arg);
+	return cowvmo_dispatch(device_ops, ARRAY_SIZE(device_ops), file, cmd, arg);
 }
 
 /**
@@ -734,7 +801,7 @@ long cowvmo_device_ioctl(struct file *file, unsigned int cmd,
  */
 long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return dispatch(vmo_ops, ARRAY_SIZE(vmo_ops), file, cmd, arg);
+	return cowvmo_dispatch(vmo_ops, ARRAY_SIZE(vmo_ops), file, cmd, arg);
 }
 
 /**
@@ -747,7 +814,7 @@ long cowvmo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
  */
 long cowvmo_pin_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return dispatch(pin_ops, ARRAY_SIZE(pin_ops), file, cmd, arg);
+	return cowvmo_dispatch(pin_ops, ARRAY_SIZE(pin_ops), file, cmd, arg);
 }
 
 /**

@@ -13,22 +13,13 @@
 
 #include "compat.h"
 #include "cowvmo.h"
+#include "pager.h"
 #include "pte.h"
 
-/**
- * cowvmo_unmap() - remove all PTEs of a range of pages
- * @vmo: the VMO
- * @first: first page
- * @last: last page
- * @even_cows: private copies too, as truncation does
- *
- * Context: the caller holds vmo->lock for writing.
- */
-void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
+static void unmap_own(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 {
 	u64 nr = last - first + 1;
 
-	lockdep_assert_held_write(vmo->lock);
 	unmap_mapping_pages(vmo->inode.i_mapping, first, nr, even_cows);
 	if (vmo->ro_mapping)
 		unmap_mapping_pages(vmo->ro_mapping, first, nr, even_cows);
@@ -37,6 +28,38 @@ void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
 		vmo->zero_first = U64_MAX;
 		vmo->zero_last = 0;
 	}
+}
+
+/* Where the content may show through: in all that are, rather than ask each. */
+static void unmap_below(struct cowvmo *vmo, u64 first, u64 last)
+{
+	struct cowvmo *member;
+
+	list_for_each_entry(member, &vmo->source->members, source_link) {
+		if (member != vmo && last >= member->base)
+			unmap_own(member, max(first, member->base) -
+					  member->base,
+				  last - member->base, false);
+	}
+}
+
+/**
+ * cowvmo_unmap() - remove all PTEs of a range of pages
+ * @vmo: the VMO
+ * @first: first page
+ * @last: last page
+ * @even_cows: private copies too, as truncation does
+ *
+ * Also where they show through in other VMOs; private copies there stay.
+ *
+ * Context: the caller holds vmo->lock for writing.
+ */
+void cowvmo_unmap(struct cowvmo *vmo, u64 first, u64 last, bool even_cows)
+{
+	lockdep_assert_held_write(vmo->lock);
+	unmap_own(vmo, first, last, even_cows);
+	if (vmo->nr_below)
+		unmap_below(vmo, vmo->base + first, vmo->base + last);
 }
 
 /**
@@ -80,6 +103,8 @@ bool cowvmo_is_mapped(struct cowvmo *vmo)
 void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
 {
 	lockdep_assert_held_write(vmo->lock);
+	if (vmo->nr_below)
+		unmap_below(vmo, vmo->base + pgoff, vmo->base + pgoff);
 	unmap_mapping_pages(vmo->inode.i_mapping, pgoff, 1, false);
 	if (vmo->ro_mapping && mapping_mapped(vmo->ro_mapping))
 		unmap_mapping_pages(vmo->ro_mapping, pgoff, 1, false);
@@ -96,7 +121,8 @@ void cowvmo_unmap_page(struct cowvmo *vmo, u64 pgoff)
 bool cowvmo_zero_mapped(struct cowvmo *vmo, u64 pgoff)
 {
 	lockdep_assert_held_write(vmo->lock);
-	return pgoff >= vmo->zero_first && pgoff <= vmo->zero_last;
+	return vmo->nr_below ||
+	       (pgoff >= vmo->zero_first && pgoff <= vmo->zero_last);
 }
 
 /**

@@ -317,6 +317,12 @@ static int reserve_fill(struct cow_reserve *reserve)
 	return reserve_fill_pages(reserve, 1, 0);
 }
 
+/* Has a pager asked, by the caller if he holds locks that must not wait. */
+static int reserve_ask(struct cow_reserve *reserve)
+{
+	return reserve->no_wait ? -EAGAIN : cow_ask_wait(&reserve->ask, true);
+}
+
 static int reserve_settle(struct cow_reserve *reserve)
 {
 	struct cowvmo *vmo = reserve->settle;
@@ -332,16 +338,21 @@ static int reserve_settle(struct cow_reserve *reserve)
  * @reserve: the reserve
  *
  * If what was missing is a page that is lent, or has been borrowed, ends that
- * loan; last, so that nothing else can fail then.
+ * loan; last, so that nothing else can fail then. If it is what a pager has,
+ * asks for that, and does no more.
  *
  * Context: may sleep; no VMO's lock is held.
  * Return: 0, -ENOMEM, or -EINTR when the task is being killed; of a loan also
- * -EBUSY: somebody holds the page; -EIO.
+ * -EBUSY: somebody holds the page; -EIO; of a pager errors of cow_ask_wait(), or
+ * -EAGAIN: the caller is to call that.
  */
 int cow_reserve_fill(struct cow_reserve *reserve)
 {
-	int err = reserve_fill(reserve);
+	int err;
 
+	if (reserve->ask.source)
+		return reserve_ask(reserve);
+	err = reserve_fill(reserve);
 	return err ?: reserve_settle(reserve);
 }
 

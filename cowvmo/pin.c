@@ -275,7 +275,8 @@ static int pin_batch(struct cow_pin *pin, u64 *next,
 	down_write(store->lock);
 	err = check_pin(pin, *next, last);
 	if (!err)
-		err = cow_own_pages(store, &done, last, reserve);
+		err = cow_own_pages(store, &done, last, pin->writable,
+				    reserve);
 	if (done > *next)
 		extend_pin(pin, done - 1);
 	up_write(store->lock);

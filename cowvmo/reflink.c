@@ -159,7 +159,7 @@ static int copy_step(const struct reflink *link, u64 *at,
 		put_page(page);
 		holes = 1;
 	} else {
-		err = cow_zero(link->to, offset, holes << PAGE_SHIFT, &done);
+		err = cow_zero(link->to, offset, holes << PAGE_SHIFT, &done, NULL);
 	}
 	if (!err)
 		*at += holes;
@@ -178,7 +178,7 @@ static int reflink_prepare(const struct reflink *link)
 	if (!vmo_is_contiguous(link->to))
 		return 0;
 	return cow_commit(link->to, link->dst << PAGE_SHIFT,
-			  link->nr << PAGE_SHIFT, &done);
+			  link->nr << PAGE_SHIFT, &done, NULL);
 }
 
 /* Part of it may be done after an error; *@done tells how many pages. */
@@ -278,7 +278,7 @@ static loff_t reflink_file(struct file *in, loff_t pos_in, struct file *out,
  * @flags: REMAP_FILE_*
  *
  * Context: may sleep; takes the locks of both inodes.
- * Return: bytes done; -EOPNOTSUPP: deduplication; -EINVAL: unaligned,
+ * Return: bytes done; -EOPNOTSUPP: deduplication, or one has a pager; -EINVAL: unaligned,
  * overlapping or beyond the end; -ENOSPC: @out is not resizable; -EPERM: it is
  * sealed; -EBUSY: one is not CACHED; -ENOMEM, -EINTR, -EIO.
  */
@@ -290,7 +290,8 @@ loff_t cowvmo_remap_file_range(struct file *in, loff_t pos_in,
 	struct inode *to = vmo_stream_inode(file_to_vmo(out));
 	loff_t ret;
 
-	if (flags & ~REMAP_FILE_CAN_SHORTEN)
+	if (flags & ~REMAP_FILE_CAN_SHORTEN ||
+	    file_to_store(in)->source || file_to_store(out)->source)
 		return -EOPNOTSUPP;
 	lock_two_nondirectories(from, to);
 	ret = generic_remap_file_range_prep(in, pos_in, out, pos_out, &len,

@@ -229,6 +229,8 @@ int cow_share(struct cowvmo *vmo, u64 first, u64 last, struct cow_share *share)
 				      &share->tree);
 		share->nr_pages = vmo->nr_pages;
 		share->stream_size = i_size_read(&vmo->inode);
+		if (!err && share->done)
+			share->done(share);
 		up_write(vmo->lock);
 		if (err == -EAGAIN)
 			err = make_room(&held, &reserve, &need);

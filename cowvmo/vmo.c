@@ -10,6 +10,7 @@
 #include <linux/string.h>
 
 #include "cowvmo.h"
+#include "pager.h"
 #include "trace.h"
 
 /*
@@ -88,6 +89,55 @@ struct file *cowvmo_create(const struct cowvmo_create *args)
 	return file;
 }
 
+static struct file *vmo_create_paged_mounted(struct cowvmo_pager *pager,
+					     struct cowvmo_pager_create_vmo *args)
+{
+	struct cowvmo *vmo;
+	int err;
+
+	vmo = cowvmo_alloc();
+	if (IS_ERR(vmo))
+		return ERR_CAST(vmo);
+	vmo->flags = COWVMO_INFO_PAGER_BACKED;
+	if (args->flags & COWVMO_PAGER_VMO_RESIZABLE)
+		vmo->flags |= COWVMO_INFO_RESIZABLE;
+	vmo->may_resize = args->flags & COWVMO_PAGER_VMO_RESIZABLE;
+	vmo_set_geometry(vmo, args->vmo_size);
+	strscpy(vmo->name, args->name, sizeof(vmo->name));
+	args->out_id = vmo->id;
+
+	err = cow_source_create(vmo, pager, args);
+	if (!err)
+		err = cowvmo_family_create(vmo);
+	if (err) {
+		iput(&vmo->inode);
+		return ERR_PTR(err);
+	}
+	trace_cowvmo_create(vmo->id, args->vmo_size, args->flags);
+	return vmo_publish(vmo, true);
+}
+
+/**
+ * cowvmo_create_paged() - a VMO whose content a pager has
+ * @pager: the pager
+ * @args: validated; receives the identity
+ *
+ * Context: may sleep.
+ * Return: its first file, or an ERR_PTR: -ENOMEM, -ENFILE, -ENOSPC, -EPIPE.
+ */
+struct file *cowvmo_create_paged(struct cowvmo_pager *pager,
+				 struct cowvmo_pager_create_vmo *args)
+{
+	struct file *file;
+	int err = cowvmo_fs_get();
+
+	if (err)
+		return ERR_PTR(err);
+	file = vmo_create_paged_mounted(pager, args);
+	cowvmo_fs_put();
+	return file;
+}
+
 static u32 snapshot_info_flags(u32 flags)
 {
 	u32 info = COWVMO_INFO_COW_CLONE;
@@ -100,11 +150,20 @@ static u32 snapshot_info_flags(u32 flags)
 }
 
 /* A member of the family, with content of its own. */
-static struct file *begin_snapshot(struct cowvmo *child, struct cowvmo *store,
+static struct file *begin_snapshot(struct cowvmo *child, struct cowvmo *parent,
 				   const struct cowvmo_create_child *args)
 {
-	child->flags = snapshot_info_flags(args->flags);
-	child->base = store->base + (args->offset >> PAGE_SHIFT);
+	struct cowvmo *store = parent->store;
+
+	child->flags = snapshot_info_flags(args->flags) |
+		       (store->flags & COWVMO_INFO_PAGER_BACKED);
+	child->base = store->base + parent->view_first +
+		      (args->offset >> PAGE_SHIFT);
+	if (store->source) {
+		/* The lock of all is the root's, which must be there for it. */
+		ihold(&store->source->root->inode);
+		child->lock = store->lock;
+	}
 	vmo_set_geometry(child, args->length);
 	return vmo_publish(child, !(args->flags & COWVMO_CREATE_NO_WRITE));
 }
@@ -117,7 +176,8 @@ static struct file *begin_slice(struct cowvmo *child, struct cowvmo *parent,
 	struct file *file;
 
 	child->flags = COWVMO_INFO_SLICE |
-		       (parent->flags & COWVMO_INFO_CONTIGUOUS);
+		       (parent->flags & (COWVMO_INFO_CONTIGUOUS |
+					 COWVMO_INFO_PAGER_BACKED));
 	child->view_first = parent->view_first + (args->offset >> PAGE_SHIFT);
 	vmo_set_geometry(child, args->length);
 	cowvmo_show(child, parent->store);
@@ -134,7 +194,8 @@ static struct file *begin_reference(struct cowvmo *child, struct cowvmo *store,
 				    bool writable)
 {
 	child->flags = COWVMO_INFO_REFERENCE |
-		       (store->flags & COWVMO_INFO_RESIZABLE);
+		       (store->flags & (COWVMO_INFO_RESIZABLE |
+					COWVMO_INFO_PAGER_BACKED));
 	cowvmo_show(child, store);
 	down_write(store->lock);
 	list_add_tail(&child->references, &store->references);
@@ -158,7 +219,7 @@ static struct file *begin_child(struct cowvmo *child, struct file *from,
 	case COWVMO_CHILD_REFERENCE:
 		return begin_reference(child, parent->store, writable);
 	default:
-		return begin_snapshot(child, parent->store, args);
+		return begin_snapshot(child, parent, args);
 	}
 }
 
@@ -181,7 +242,9 @@ static struct file *vmo_create_child_mounted(struct file *from,
 	mutex_lock(&parent->family->lock);
 	err = cowvmo_check_policy(parent->store, args->type);
 	if (!err && child->store == child)
-		err = cow_snapshot(parent->store, args->offset, args->length,
+		err = parent->store->source ?
+		      cow_clone(parent, args, child) :
+		      cow_snapshot(parent->store, args->offset, args->length,
 				   child);
 	if (!err) {
 		memcpy(child->name, parent->name, sizeof(child->name));

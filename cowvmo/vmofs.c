@@ -56,6 +56,7 @@ static struct inode *cowvmo_alloc_inode(struct super_block *sb)
 	INIT_LIST_HEAD(&vmo->children);
 	INIT_LIST_HEAD(&vmo->sibling);
 	INIT_LIST_HEAD(&vmo->member);
+	INIT_LIST_HEAD(&vmo->source_link);
 	return &vmo->inode;
 }
 
@@ -81,6 +82,15 @@ static void put_slice_of(struct cowvmo *vmo)
 	}
 	if (vmo)
 		iput(&vmo->inode);
+}
+
+/* A VMO goes whose pager, or whose ancestor's, content came from. */
+static void source_end(struct cowvmo *vmo)
+{
+	if (vmo->lock != &vmo->own_lock)
+		iput(&container_of(vmo->lock, struct cowvmo, own_lock)->inode);
+	else
+		cow_source_end(vmo->source);
 }
 
 /* A slice or reference goes, which may have failed to come to be. */
@@ -111,6 +121,7 @@ static void cowvmo_destroy(struct cowvmo *vmo)
 		cow_clear(vmo);
 	if (vmo->store != vmo)
 		view_end(vmo);
+	source_end(vmo);
 	atomic_long_dec(&cowvmo_nr_vmos);
 }
 

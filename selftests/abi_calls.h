@@ -260,7 +260,7 @@ FIXTURE_VARIANT_ADD(abi, create_child) {
 		  COWVMO_CHILD_SNAPSHOT | COWVMO_CHILD_SNAPSHOT_MODIFIED |
 		  COWVMO_CHILD_REFERENCE },
 		{ offsetof(struct cowvmo_create_child, flags), 4,
-		  COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE },
+		  COWVMO_CREATE_POINT_IN_TIME | COWVMO_CREATE_RESIZABLE | COWVMO_CREATE_NO_WRITE },
 		{ offsetof(struct cowvmo_create_child, reserved), 4, 0 },
 	},
 };
@@ -608,6 +608,217 @@ FIXTURE_VARIANT_ADD(abi, pin_export) {
 	.on_pin = true,
 	.fill = fill_none, .check = check_pin_export,
 	.members = { { offsetof(struct cowvmo_pin_export, flags), 4, 0 } },
+};
+
+static void check_fault_error(struct __test_metadata *_metadata, int vmo,
+			      int rc, const void *arg)
+{
+	const struct cowvmo_fault_error *error = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(0, error->out_error);
+}
+
+static void fill_fault_error(void *arg)
+{
+	*(struct cowvmo_fault_error *)arg = (struct cowvmo_fault_error) {
+		.out_error = ~0U,
+		.offset = PG,
+	};
+}
+
+FIXTURE_VARIANT_ADD(abi, get_fault_error) {
+	.cmd = COWVMO_IOC_GET_FAULT_ERROR,
+	.size = sizeof(struct cowvmo_fault_error),
+	.outputs = true,
+	.fill = fill_fault_error, .check = check_fault_error,
+};
+
+static void fill_pager_create(void *arg)
+{
+	*(struct cowvmo_pager_create *)arg = (struct cowvmo_pager_create) {
+		.timeout_ms = 1000,
+	};
+}
+
+static void check_pager_create(struct __test_metadata *_metadata, int vmo,
+			       int rc, const void *arg)
+{
+	(void)vmo;
+	(void)arg;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(rc, F_GETFD));
+	EXPECT_TRUE(pager_is_quiet(rc));
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, pager_create) {
+	.cmd = COWVMO_IOC_PAGER_CREATE,
+	.size = sizeof(struct cowvmo_pager_create),
+	.on_device = true,
+	.fill = fill_pager_create, .check = check_pager_create,
+	.members = {
+		{ offsetof(struct cowvmo_pager_create, flags), 4,
+		  COWVMO_PAGER_KERNEL_FAULTS },
+		{ offsetof(struct cowvmo_pager_create, reserved), 4, 0 },
+	},
+};
+
+static void fill_pager_create_vmo(void *arg)
+{
+	*(struct cowvmo_pager_create_vmo *)arg =
+		(struct cowvmo_pager_create_vmo) {
+			.key = 7,
+			.vmo_size = 3 * PG + 5,
+			.name = "made",
+			.out_id = ~0ULL,
+		};
+}
+
+static void check_pager_create_vmo(struct __test_metadata *_metadata, int vmo,
+				   int rc, const void *arg)
+{
+	const struct cowvmo_pager_create_vmo *create = arg;
+
+	(void)vmo;
+	ASSERT_LE(0, rc);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(rc, F_GETFD));
+	EXPECT_EQ(vmo_id(rc), create->out_id);
+	EXPECT_EQ(4 * PG, vmo_size(rc));
+	EXPECT_EQ(3 * PG + 5, vmo_stream(rc));
+	EXPECT_EQ(0, close(rc));
+}
+
+FIXTURE_VARIANT_ADD(abi, pager_create_vmo) {
+	.cmd = COWVMO_IOC_PAGER_CREATE_VMO,
+	.size = sizeof(struct cowvmo_pager_create_vmo),
+	.on_pager = true, .outputs = true,
+	.fill = fill_pager_create_vmo, .check = check_pager_create_vmo,
+	.members = {
+		{ offsetof(struct cowvmo_pager_create_vmo, flags), 4,
+		  COWVMO_PAGER_VMO_RESIZABLE | COWVMO_PAGER_VMO_TRAP_DIRTY },
+		/* Whole pages, up to COWVMO_PAGER_MAX_READ_AHEAD */
+		{ offsetof(struct cowvmo_pager_create_vmo, read_ahead), 4,
+		  0x7ffff000 },
+		{ offsetof(struct cowvmo_pager_create_vmo, reserved), 4, 0 },
+	},
+};
+
+static struct cowvmo_pager_op given;
+
+static void fill_pager_ops(void *arg)
+{
+	given = pager_op(COWVMO_PAGER_SUPPLY_ZERO, paged_fd, 0, 2);
+	given.out_error = ~0U;
+	given.out_done = ~0ULL;
+	*(struct cowvmo_pager_ops *)arg = (struct cowvmo_pager_ops) {
+		.ops = (unsigned long)&given,
+		.nr = 1,
+		.op_size = sizeof(given),
+		.out_nr = ~0U,
+	};
+}
+
+static void check_pager_ops(struct __test_metadata *_metadata, int vmo,
+			    int rc, const void *arg)
+{
+	const struct cowvmo_pager_ops *ops = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(1, ops->out_nr);
+	EXPECT_EQ(0, given.out_error);
+	EXPECT_EQ(2 * PG, given.out_done);
+	EXPECT_EQ(0, zero_check(paged_fd, 1));
+}
+
+FIXTURE_VARIANT_ADD(abi, pager_ops) {
+	.cmd = COWVMO_IOC_PAGER_OPS,
+	.size = sizeof(struct cowvmo_pager_ops),
+	.on_pager = true, .outputs = true,
+	.fill = fill_pager_ops, .check = check_pager_ops,
+	.members = {
+		{ offsetof(struct cowvmo_pager_ops, flags), 4, 0 },
+		{ offsetof(struct cowvmo_pager_ops, reserved), 4, 0 },
+	},
+};
+
+static struct cowvmo_dirty_range dirt[2];
+
+static void fill_query_dirty(void *arg)
+{
+	/* It is written to by the first who asks. */
+	vmo_zero(paged_fd, PG, 2 * PG);
+	memset(dirt, 0, sizeof(dirt));
+	*(struct cowvmo_pager_query_dirty *)arg =
+		(struct cowvmo_pager_query_dirty) {
+			.flags = COWVMO_QUERY_DIRTY_COUNT,
+			.vmo_fd = paged_fd,
+			.room = 2,
+			.length = PAGES * PG,
+			.ranges = (unsigned long)dirt,
+			.out_nr = ~0U,
+			.out_available = ~0ULL,
+		};
+}
+
+static void check_query_dirty(struct __test_metadata *_metadata, int vmo,
+			      int rc, const void *arg)
+{
+	const struct cowvmo_pager_query_dirty *query = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(1, query->out_nr);
+	EXPECT_EQ(1, query->out_available);
+	EXPECT_EQ(PG, dirt[0].offset);
+	EXPECT_EQ(2 * PG, dirt[0].length);
+	EXPECT_EQ(COWVMO_DIRTY_IS_ZERO, (int)dirt[0].flags);
+	EXPECT_EQ(0, dirt[1].length);
+}
+
+FIXTURE_VARIANT_ADD(abi, pager_query_dirty) {
+	.cmd = COWVMO_IOC_PAGER_QUERY_DIRTY,
+	.size = sizeof(struct cowvmo_pager_query_dirty),
+	.on_pager = true, .outputs = true,
+	.fill = fill_query_dirty, .check = check_query_dirty,
+	.members = {
+		{ offsetof(struct cowvmo_pager_query_dirty, flags), 4,
+		  COWVMO_QUERY_DIRTY_COUNT },
+		{ offsetof(struct cowvmo_pager_query_dirty, reserved), 4, 0 },
+	},
+};
+
+static void fill_query_stats(void *arg)
+{
+	vmo_zero(paged_fd, PG, PG);
+	*(struct cowvmo_pager_query_stats *)arg =
+		(struct cowvmo_pager_query_stats) {
+			.vmo_fd = paged_fd,
+			.out_flags = ~0U,
+		};
+}
+
+static void check_query_stats(struct __test_metadata *_metadata, int vmo,
+			      int rc, const void *arg)
+{
+	const struct cowvmo_pager_query_stats *query = arg;
+
+	(void)vmo;
+	EXPECT_EQ(0, rc);
+	EXPECT_EQ(COWVMO_PAGER_STATS_MODIFIED, (int)query->out_flags);
+}
+
+FIXTURE_VARIANT_ADD(abi, pager_query_stats) {
+	.cmd = COWVMO_IOC_PAGER_QUERY_STATS,
+	.size = sizeof(struct cowvmo_pager_query_stats),
+	.on_pager = true, .outputs = true,
+	.fill = fill_query_stats, .check = check_query_stats,
+	.members = {
+		{ offsetof(struct cowvmo_pager_query_stats, flags), 4,
+		  COWVMO_QUERY_STATS_RESET },
+	},
 };
 
 #endif /* COWVMO_SELFTEST_ABI_CALLS_H */

@@ -6,7 +6,7 @@
  */
 #include <poll.h>
 
-#include "vmo.h"
+#include "pager.h"
 #include "abi_layout.h"
 #include "kselftest_harness.h"
 
@@ -37,7 +37,7 @@ FIXTURE_TEARDOWN(compat)
 /* The table abi_names reads: each ioctl, and where it belongs */
 static const struct {
 	unsigned int cmd, size, least;
-	bool on_device, on_pin;
+	bool on_device, on_pin, on_pager;
 } table[] = {
 	{ .cmd = COWVMO_IOC_QUERY, .on_device = true,
 	  .size = sizeof(struct cowvmo_query) },
@@ -70,6 +70,18 @@ static const struct {
 	{ .cmd = COWVMO_IOC_PIN, .size = sizeof(struct cowvmo_pin) },
 	{ .cmd = COWVMO_IOC_PIN_EXPORT, .on_pin = true,
 	  .size = sizeof(struct cowvmo_pin_export) },
+	{ .cmd = COWVMO_IOC_GET_FAULT_ERROR,
+	  .size = sizeof(struct cowvmo_fault_error) },
+	{ .cmd = COWVMO_IOC_PAGER_CREATE, .on_device = true,
+	  .size = sizeof(struct cowvmo_pager_create) },
+	{ .cmd = COWVMO_IOC_PAGER_CREATE_VMO, .on_pager = true,
+	  .size = sizeof(struct cowvmo_pager_create_vmo) },
+	{ .cmd = COWVMO_IOC_PAGER_OPS, .on_pager = true,
+	  .size = sizeof(struct cowvmo_pager_ops) },
+	{ .cmd = COWVMO_IOC_PAGER_QUERY_DIRTY, .on_pager = true,
+	  .size = sizeof(struct cowvmo_pager_query_dirty) },
+	{ .cmd = COWVMO_IOC_PAGER_QUERY_STATS, .on_pager = true,
+	  .size = sizeof(struct cowvmo_pager_query_stats) },
 };
 
 static int call(int fd, unsigned int cmd, void *arg)
@@ -80,11 +92,13 @@ static int call(int fd, unsigned int cmd, void *arg)
 TEST_F(compat, errors)
 {
 	int pin = vmo_pin(self->vmo, 0, 0, PG);
+	int pager = pager_create(self->dev, 0, 0);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		int right = table[i].on_device ? self->dev :
-			    table[i].on_pin ? pin : self->vmo;
+			    table[i].on_pin ? pin :
+			    table[i].on_pager ? pager : self->vmo;
 		int wrong = table[i].on_device ? self->vmo : self->dev;
 		__u32 least = table[i].least ?: table[i].size;
 		__u32 arg[64] = { least - 1 };
@@ -100,7 +114,27 @@ TEST_F(compat, errors)
 		EXPECT_EQ(-ENOTTY, call(wrong, table[i].cmd, arg));
 	}
 	EXPECT_EQ(0, close(pin));
+	EXPECT_EQ(0, close(pager));
 	EXPECT_EQ(0, pat_check(self->vmo, 0, 1));
+}
+
+/* A pager, and what it reads */
+TEST_F(compat, pager)
+{
+	int pager = pager_create(self->dev, 0, 0);
+	int vmo = pager_vmo(pager, 1ULL << 40, 1ULL << 40, 0);
+	struct task task = { .fd = vmo, .page = 1ULL << 27, .n = 1 };
+
+	ASSERT_LE(0, vmo);
+	task_start(&task);
+	EXPECT_STREQ("READ 1099511627776 134217728+1", pager_next(pager));
+	EXPECT_EQ(0, pager_give(pager, vmo, 1ULL << 27, 1, 3));
+	EXPECT_EQ((long)PG, task_join(&task));
+	EXPECT_EQ(0, pat_mem_check(task.buf, (1ULL << 27) + 3));
+	EXPECT_EQ(0, vmo_zero(vmo, 0, 1ULL << 39));
+	EXPECT_STREQ("0+134217728z", pager_dirt(pager, vmo));
+	EXPECT_EQ(0, close(vmo));
+	EXPECT_EQ(0, close(pager));
 }
 
 TEST_F(compat, query)

@@ -9,7 +9,7 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include <linux/cowvmo.h>
+#include <linux/cowvmo_pager.h>
 
 #define ABI_ASSERT(cond)	static_assert(cond, #cond)
 
@@ -35,6 +35,12 @@ ABI_ASSERT(COWVMO_IOC_SEAL == 0xD948);
 ABI_ASSERT(COWVMO_IOC_OPEN == 0xD949);
 ABI_ASSERT(COWVMO_IOC_LOOKUP == 0xD94C);
 ABI_ASSERT(COWVMO_IOC_PIN == 0xD94B);
+ABI_ASSERT(COWVMO_IOC_PAGER_CREATE == 0xD902);
+ABI_ASSERT(COWVMO_IOC_GET_FAULT_ERROR == 0xD950);
+ABI_ASSERT(COWVMO_IOC_PAGER_CREATE_VMO == 0xD9A0);
+ABI_ASSERT(COWVMO_IOC_PAGER_OPS == 0xD9A1);
+ABI_ASSERT(COWVMO_IOC_PAGER_QUERY_DIRTY == 0xD9A2);
+ABI_ASSERT(COWVMO_IOC_PAGER_QUERY_STATS == 0xD9A3);
 
 ABI_SIZE(cowvmo_query, 24);
 ABI_AT(cowvmo_query, size, 0);
@@ -183,6 +189,84 @@ ABI_SIZE(cowvmo_pin_export, 8);
 ABI_AT(cowvmo_pin_export, size, 0);
 ABI_AT(cowvmo_pin_export, flags, 4);
 
+ABI_SIZE(cowvmo_pager_create, 16);
+ABI_AT(cowvmo_pager_create, size, 0);
+ABI_AT(cowvmo_pager_create, flags, 4);
+ABI_AT(cowvmo_pager_create, timeout_ms, 8);
+ABI_AT(cowvmo_pager_create, reserved, 12);
+
+ABI_SIZE(cowvmo_pager_create_vmo, 72);
+ABI_AT(cowvmo_pager_create_vmo, size, 0);
+ABI_AT(cowvmo_pager_create_vmo, flags, 4);
+ABI_AT(cowvmo_pager_create_vmo, key, 8);
+ABI_AT(cowvmo_pager_create_vmo, vmo_size, 16);
+ABI_AT(cowvmo_pager_create_vmo, read_ahead, 24);
+ABI_AT(cowvmo_pager_create_vmo, reserved, 28);
+ABI_AT(cowvmo_pager_create_vmo, name, 32);
+ABI_AT(cowvmo_pager_create_vmo, out_id, 64);
+
+ABI_SIZE(cowvmo_pager_request, 40);
+ABI_AT(cowvmo_pager_request, size, 0);
+ABI_AT(cowvmo_pager_request, command, 4);
+ABI_AT(cowvmo_pager_request, flags, 6);
+ABI_AT(cowvmo_pager_request, key, 8);
+ABI_AT(cowvmo_pager_request, id, 16);
+ABI_AT(cowvmo_pager_request, offset, 24);
+ABI_AT(cowvmo_pager_request, length, 32);
+
+ABI_SIZE(cowvmo_pager_op, 64);
+ABI_AT(cowvmo_pager_op, op, 0);
+ABI_AT(cowvmo_pager_op, flags, 4);
+ABI_AT(cowvmo_pager_op, vmo_fd, 8);
+ABI_AT(cowvmo_pager_op, src_fd, 12);
+ABI_AT(cowvmo_pager_op, vmo_id, 16);
+ABI_AT(cowvmo_pager_op, offset, 24);
+ABI_AT(cowvmo_pager_op, length, 32);
+ABI_AT(cowvmo_pager_op, src, 40);
+ABI_AT(cowvmo_pager_op, code, 48);
+ABI_AT(cowvmo_pager_op, out_error, 52);
+ABI_AT(cowvmo_pager_op, out_done, 56);
+
+ABI_SIZE(cowvmo_pager_ops, 32);
+ABI_AT(cowvmo_pager_ops, size, 0);
+ABI_AT(cowvmo_pager_ops, flags, 4);
+ABI_AT(cowvmo_pager_ops, ops, 8);
+ABI_AT(cowvmo_pager_ops, nr, 16);
+ABI_AT(cowvmo_pager_ops, op_size, 20);
+ABI_AT(cowvmo_pager_ops, out_nr, 24);
+ABI_AT(cowvmo_pager_ops, reserved, 28);
+
+ABI_SIZE(cowvmo_dirty_range, 24);
+ABI_AT(cowvmo_dirty_range, offset, 0);
+ABI_AT(cowvmo_dirty_range, length, 8);
+ABI_AT(cowvmo_dirty_range, flags, 16);
+ABI_AT(cowvmo_dirty_range, reserved, 20);
+
+ABI_SIZE(cowvmo_pager_query_dirty, 64);
+ABI_AT(cowvmo_pager_query_dirty, size, 0);
+ABI_AT(cowvmo_pager_query_dirty, flags, 4);
+ABI_AT(cowvmo_pager_query_dirty, vmo_fd, 8);
+ABI_AT(cowvmo_pager_query_dirty, room, 12);
+ABI_AT(cowvmo_pager_query_dirty, vmo_id, 16);
+ABI_AT(cowvmo_pager_query_dirty, offset, 24);
+ABI_AT(cowvmo_pager_query_dirty, length, 32);
+ABI_AT(cowvmo_pager_query_dirty, ranges, 40);
+ABI_AT(cowvmo_pager_query_dirty, out_nr, 48);
+ABI_AT(cowvmo_pager_query_dirty, reserved, 52);
+ABI_AT(cowvmo_pager_query_dirty, out_available, 56);
+
+ABI_SIZE(cowvmo_pager_query_stats, 24);
+ABI_AT(cowvmo_pager_query_stats, size, 0);
+ABI_AT(cowvmo_pager_query_stats, flags, 4);
+ABI_AT(cowvmo_pager_query_stats, vmo_fd, 8);
+ABI_AT(cowvmo_pager_query_stats, out_flags, 12);
+ABI_AT(cowvmo_pager_query_stats, vmo_id, 16);
+
+ABI_SIZE(cowvmo_fault_error, 16);
+ABI_AT(cowvmo_fault_error, size, 0);
+ABI_AT(cowvmo_fault_error, out_error, 4);
+ABI_AT(cowvmo_fault_error, offset, 8);
+
 ABI_ASSERT(COWVMO_CREATE_RESIZABLE == 1);
 ABI_ASSERT(COWVMO_CREATE_NO_WRITE == 2);
 ABI_ASSERT(COWVMO_CREATE_CONTIGUOUS == 4);
@@ -223,5 +307,30 @@ ABI_ASSERT(COWVMO_PAGE_HELD == 8);
 ABI_ASSERT(COWVMO_PAGE_PINNED == 16);
 ABI_ASSERT(COWVMO_PIN_WRITE == 1);
 ABI_ASSERT(COWVMO_MAX_PINS == 31);
+ABI_ASSERT(COWVMO_PAGER_KERNEL_FAULTS == 1);
+ABI_ASSERT(COWVMO_PAGER_VMO_RESIZABLE == 1);
+ABI_ASSERT(COWVMO_PAGER_VMO_TRAP_DIRTY == 2);
+ABI_ASSERT(COWVMO_PAGER_READ == 0);
+ABI_ASSERT(COWVMO_PAGER_COMPLETE == 1);
+ABI_ASSERT(COWVMO_PAGER_DIRTY_ASKED == 2);
+ABI_ASSERT(COWVMO_PAGER_SUPPLY == 1);
+ABI_ASSERT(COWVMO_PAGER_SUPPLY_COPY == 2);
+ABI_ASSERT(COWVMO_PAGER_SUPPLY_ZERO == 3);
+ABI_ASSERT(COWVMO_PAGER_FAIL == 4);
+ABI_ASSERT(COWVMO_PAGER_DIRTY == 5);
+ABI_ASSERT(COWVMO_PAGER_WRITEBACK_BEGIN == 6);
+ABI_ASSERT(COWVMO_PAGER_WRITEBACK_END == 7);
+ABI_ASSERT(COWVMO_PAGER_DETACH == 8);
+ABI_ASSERT(COWVMO_PAGER_FROM_FILE == 1);
+ABI_ASSERT(COWVMO_PAGER_IS_ZERO == 2);
+ABI_ASSERT(COWVMO_DIRTY_IS_ZERO == 1);
+ABI_ASSERT(COWVMO_QUERY_DIRTY_COUNT == 1);
+ABI_ASSERT(COWVMO_QUERY_STATS_RESET == 1);
+ABI_ASSERT(COWVMO_PAGER_STATS_MODIFIED == 1);
+ABI_ASSERT(COWVMO_CREATE_POINT_IN_TIME == 8);
+ABI_ASSERT(COWVMO_OP_PREFETCH == 4);
+ABI_ASSERT(COWVMO_OP_ALWAYS_NEED == 5);
+ABI_ASSERT(COWVMO_OP_DONT_NEED == 6);
+ABI_ASSERT(COWVMO_INFO_PAGER_BACKED == 512);
 
 #endif /* COWVMO_SELFTEST_ABI_LAYOUT_H */

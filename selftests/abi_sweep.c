@@ -6,7 +6,7 @@
  * The call that each variant makes is one that works and changes something,
  * so that both "same result" and "nothing has changed" can be told.
  */
-#include "vmo.h"
+#include "pager.h"
 #include "abi_layout.h"
 #include "kselftest_harness.h"
 
@@ -65,8 +65,11 @@ struct member {
 /* Where an ioctl needs one: a snapshot from before the last page was filled */
 static int kin_fd = -1;
 
+/* A VMO of the pager that pager ioctls are for */
+static int paged_fd = -1;
+
 FIXTURE(abi) {
-	int dev, vmo, pin, target;
+	int dev, vmo, pin, pager, target;
 	unsigned char *buf;
 	struct state before;
 };
@@ -76,7 +79,8 @@ FIXTURE_VARIANT(abi) {
 	unsigned int size;
 	unsigned int least;	/* sizeof the first version, if it has grown */
 	bool on_device;		/* on the device fd */
-	bool on_pin;		/* on a pin fd; else on a VMO fd */
+	bool on_pin;		/* on a pin fd */
+	bool on_pager;		/* on a pager fd; else on a VMO fd */
 	bool outputs;		/* has out_ members */
 	bool writes;		/* needs an fd open for writing */
 	bool kin;		/* names another VMO: kin_fd */
@@ -105,8 +109,15 @@ FIXTURE_SETUP(abi)
 		self->pin = vmo_pin(self->vmo, 0, PG, 2 * PG);
 		ASSERT_LE(0, self->pin);
 	}
+	self->pager = -1;
+	if (variant->on_pager) {
+		self->pager = pager_create(self->dev, 0, 0);
+		paged_fd = pager_vmo(self->pager, 1, PAGES * PG, 0);
+		ASSERT_LE(0, paged_fd);
+	}
 	self->target = variant->on_device ? self->dev :
-		       variant->on_pin ? self->pin : self->vmo;
+		       variant->on_pin ? self->pin :
+		       variant->on_pager ? self->pager : self->vmo;
 	self->buf = mmap(NULL, (BUF_PAGES + 1) * PG, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->buf);
@@ -123,6 +134,10 @@ FIXTURE_TEARDOWN(abi)
 		EXPECT_EQ(0, close(kin_fd));
 	if (variant->on_pin)
 		EXPECT_EQ(0, close(self->pin));
+	if (variant->on_pager) {
+		EXPECT_EQ(0, close(paged_fd));
+		EXPECT_EQ(0, close(self->pager));
+	}
 	EXPECT_EQ(0, close(self->vmo));
 	EXPECT_EQ(0, close(self->dev));
 	EXPECT_EQ(0, vmo_validate());
@@ -403,7 +418,7 @@ TEST_F(abi, read_only_fd)
 	int fd, rc;
 
 	/* That a pin only reads is no matter for any of its ioctls. */
-	if (variant->on_device || variant->on_pin)
+	if (variant->on_device || variant->on_pin || variant->on_pager)
 		return;
 	fd = vmo_child(self->vmo, COWVMO_CREATE_NO_WRITE, 0, PAGES * PG);
 	ASSERT_LE(0, fd);
@@ -453,6 +468,11 @@ static const unsigned int known[] = {
 	_IOC_NR(COWVMO_IOC_SET_PRIORITY),
 	_IOC_NR(COWVMO_IOC_LOOKUP),
 	_IOC_NR(COWVMO_IOC_PIN), _IOC_NR(COWVMO_IOC_PIN_EXPORT),
+	_IOC_NR(COWVMO_IOC_PAGER_CREATE),
+	_IOC_NR(COWVMO_IOC_GET_FAULT_ERROR),
+	_IOC_NR(COWVMO_IOC_PAGER_CREATE_VMO), _IOC_NR(COWVMO_IOC_PAGER_OPS),
+	_IOC_NR(COWVMO_IOC_PAGER_QUERY_DIRTY),
+	_IOC_NR(COWVMO_IOC_PAGER_QUERY_STATS),
 };
 
 static bool is_known(unsigned int nr)
@@ -471,9 +491,11 @@ TEST(unknown_codes)
 	int dev = vmo_device();
 	int vmo = vmo_create(dev, PG, 0, "codes");
 	int pin = vmo_pin(vmo, COWVMO_PIN_WRITE, 0, PG);
+	int pager = pager_create(dev, 0, 0);
 	unsigned int nr;
 
 	ASSERT_LE(0, pin);
+	ASSERT_LE(0, pager);
 	for (nr = 0; nr < 256; nr++) {
 		unsigned int cmd = _IO(COWVMO_IOC_TYPE, nr);
 
@@ -482,12 +504,13 @@ TEST(unknown_codes)
 		EXPECT_EQ(-ENOTTY, call(dev, cmd, arg)) TH_LOG("nr %u", nr);
 		EXPECT_EQ(-ENOTTY, call(vmo, cmd, arg)) TH_LOG("nr %u", nr);
 		EXPECT_EQ(-ENOTTY, call(pin, cmd, arg)) TH_LOG("nr %u", nr);
+		EXPECT_EQ(-ENOTTY, call(pager, cmd, arg)) TH_LOG("nr %u", nr);
 	}
 }
 
 TEST(codes_of_members)
 {
-	static const __u32 bad_ops[] = { 0, 4, 5, 255, 0x80000000, ~0u };
+	static const __u32 bad_ops[] = { 0, 7, 8, 255, 0x80000000, ~0u };
 	static const __u32 bad_types[] = { 0, 6, 7, 255, 0x80000000, ~0u };
 	int vmo = vmo_new(PG, 0);
 	unsigned int i;

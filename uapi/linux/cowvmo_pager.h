@@ -37,7 +37,8 @@
 /**
  * enum cowvmo_pager_flags - flags of COWVMO_IOC_PAGER_CREATE
  * @COWVMO_PAGER_KERNEL_FAULTS: faults that do not come from user mode wait for
- *	this pager too: read(2) into a mapping, direct I/O, KVM, ptrace. EPERM,
+ *	this pager too: read(2) into a mapping, direct I/O, KVM,
+ *	process_vm_readv(2). ptrace(2) and /proc/PID/mem never do. EPERM,
  *	unless the device fd is one of /dev/cowvmo-pager, or the caller has
  *	CAP_SYS_PTRACE, or the module's parameter kernel_faults is set
  */
