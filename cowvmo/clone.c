@@ -57,7 +57,7 @@ static struct clone_range range_of(const struct cowvmo *parent,
 /* Up to which index the parent has content that a child can see. */
 static u64 parent_end(const struct cowvmo *parent)
 {
-	lockdep_assert_held(parent->lock);
+	lockdep_assert_held(parent->store->lock);
 	return parent->store->base + parent->view_first +
 	       vmo_sized(parent)->nr_pages;
 }

@@ -108,7 +108,7 @@ struct cowvmo_pager_create_vmo {
 	__aligned_u64 out_id;
 };
 
-#define COWVMO_PAGER_MAX_READ_AHEAD	(1U << 30)
+#define COWVMO_PAGER_MAX_READ_AHEAD	0x40000000U
 #define COWVMO_PAGER_MAX_VMOS		65536U
 /* Requests that a pager has not answered; who would make one more gets EBUSY. */
 #define COWVMO_PAGER_MAX_REQUESTS	65536U
