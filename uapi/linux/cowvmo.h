@@ -88,6 +88,10 @@ struct cowvmo_query {
  *	Together with RESIZABLE: EINVAL
  * @COWVMO_CREATE_CONTIGUOUS: COWVMO_IOC_CREATE only: pages that follow each
  *	other in physical memory. Together with RESIZABLE: EINVAL
+ * @COWVMO_CREATE_POINT_IN_TIME: a SNAPSHOT only: also of a VMO with a pager,
+ *	the content of this instant. What is absent then is fetched when it is
+ *	wanted; until then it must not change, so that zeroing it, or cutting it
+ *	off, in the parent is EBUSY. EOPNOTSUPP of a clone or slice of such a VMO
  */
 enum cowvmo_create_flags {
 	COWVMO_CREATE_RESIZABLE		= 1 << 0,
@@ -159,7 +163,8 @@ struct cowvmo_create {
  * @COWVMO_CHILD_REFERENCE: the whole parent under another identity: the same
  *	pages, size and stream size, another name. EOPNOTSUPP of a slice
  *
- * Snapshots of a slice are EOPNOTSUPP: it has no content of its own. Of what is
+ * Snapshots of a slice are EOPNOTSUPP without a pager: it has no content of its
+ * own. Of what is
  * contiguous there are only slices: snapshots are EINVAL, a reference is
  * EOPNOTSUPP.
  */
@@ -230,6 +235,16 @@ struct cowvmo_create_child {
  *	pinned ones. Works in every state but EBUSY while not CACHED, and at
  *	any alignment
  *
+ * @COWVMO_OP_PREFETCH: have what is absent of the range given by the VMO's
+ *	pager, rounding outward to whole pages. Without a pager: nothing
+ * @COWVMO_OP_ALWAYS_NEED: as PREFETCH, but that something cannot be had is no
+ *	error
+ * @COWVMO_OP_DONT_NEED: a hint without effect as yet
+ *
+ * COMMIT, DECOMMIT and ZERO need an fd open for writing (EACCES). With a pager,
+ * all but DECOMMIT, which is EOPNOTSUPP then, can wait for it, and fail as it
+ * says, with EPIPE, ETIMEDOUT or EINTR: see linux/cowvmo_pager.h.
+ *
  * The order of checks: ERANGE, then success when @length is 0, then EPERM for
  * DECOMMIT and ZERO of what is sealed, EOPNOTSUPP, EINVAL for alignment, EBUSY.
  * COMMIT gets EBUSY when a page of a contiguous VMO that was lent is held by
@@ -253,8 +268,7 @@ enum cowvmo_range_op {
  * @out_done: bytes of the range that are done, counted from @offset. Written
  *	also when the call fails with ENOMEM, EINTR or EBUSY: repeat from there
  *
- * Needs an fd open for writing (EACCES). Behaviour of Zircon's
- * zx_vmo_op_range().
+ * Behaviour of Zircon's zx_vmo_op_range().
  */
 struct cowvmo_op_range {
 	__u32 size;
@@ -320,6 +334,7 @@ enum cowvmo_info_want {
  * @COWVMO_INFO_SEALED: its content never changes again
  * @COWVMO_INFO_CONTIGUOUS: made CONTIGUOUS, or a slice of such a VMO
  * @COWVMO_INFO_HIGH_PRIORITY: its memory is left alone by reclaim
+ * @COWVMO_INFO_PAGER_BACKED: content comes from a pager, also through others
  */
 enum cowvmo_info_flags {
 	COWVMO_INFO_RESIZABLE		= 1 << 0,
