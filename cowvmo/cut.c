@@ -706,9 +706,10 @@ void cow_undo_grow(struct cowvmo *vmo, u64 nr_pages, u64 stream_size)
 	if (vmo_is_slice(vmo) || nr_pages >= store->nr_pages) {
 		cow_set_end(vmo, stream_size);
 	} else if (!cow_is_pinned(store, nr_pages, U64_MAX)) {
-		erase_locked(store, nr_pages, store->nr_pages - 1, &how, &none,
-			     &dead);
-		store->nr_pages = nr_pages;
+		/* Zeros of a pager's may need memory at their edges: they stay. */
+		if (!erase_locked(store, nr_pages, store->nr_pages - 1, &how,
+				  &none, &dead))
+			store->nr_pages = nr_pages;
 		cow_set_end(vmo, stream_size);
 	}
 	up_write(store->lock);
