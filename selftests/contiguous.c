@@ -23,8 +23,11 @@ FIXTURE(make) {
 	struct vmo_stats start;
 };
 
+/* Tests that ran before leave the memory in pieces, and caches in between. */
 FIXTURE_SETUP(make)
 {
+	ASSERT_EQ(0, file_write("/proc/sys/vm/drop_caches", "3"));
+	ASSERT_EQ(0, file_write("/proc/sys/vm/compact_memory", "1"));
 	self->start = vmo_stats();
 }
 

@@ -94,35 +94,59 @@ static void *user_main(void *data)
 	return NULL;
 }
 
-static void answer_read(struct worker *worker,
-			const struct cowvmo_pager_request *request)
-{
-	struct stress *stress = worker->stress;
-	__u64 page = request->offset / PG, n = request->length / PG, i;
-	static const __u32 codes[] = { EIO, ENOSPC };
-	unsigned char *buf;
+/* One way to answer a range, which is a page at least. */
+enum answer {
+	ANSWER_COPY,
+	ANSWER_ZERO,
+	ANSWER_FAIL,
+	NR_ANSWERS,
+};
 
-	switch (rnd(worker, 8)) {
-	case 0:
-		pager_fail(stress->pager, stress->vmo, page, n,
-			   codes[rnd(worker, 2)]);
-		return;
-	case 1:
-		pager_zero(stress->pager, stress->vmo, page, n);
-		return;
-	case 2:
-		/* Only a part of it: the rest is asked for again. */
-		n = 1;
-		break;
-	case 3:
-		usleep(rnd(worker, 2000));
-		break;
-	}
+static int answer(struct worker *worker, unsigned int how, __u64 page, __u64 n)
+{
+	static const __u32 codes[] = { EIO, ENOSPC };
+	struct stress *stress = worker->stress;
+	unsigned char *buf;
+	__u64 i;
+	int rc;
+
+	if (how == ANSWER_ZERO)
+		return pager_zero(stress->pager, stress->vmo, page, n);
+	if (how == ANSWER_FAIL)
+		return pager_fail(stress->pager, stress->vmo, page, n,
+				  codes[rnd(worker, 2)]);
 	buf = aligned_alloc(PG, n * PG);
 	for (i = 0; i < n; i++)
 		memset(buf + i * PG, byte_of(page + i), PG);
-	pager_copy(stress->pager, stress->vmo, page, n, buf);
+	rc = pager_copy(stress->pager, stress->vmo, page, n, buf);
 	free(buf);
+	return rc;
+}
+
+/*
+ * A range that ends beyond the VMO, which may have become smaller, is refused
+ * as a whole: what of it there still is gets its answers page by page.
+ */
+static void answer_all(struct worker *worker, unsigned int how, __u64 page,
+		       __u64 n)
+{
+	if (!n || answer(worker, how, page, n) != -ERANGE)
+		return;
+	while (n--)
+		answer(worker, how, page++, 1);
+}
+
+/* Whoever wants the rest of a request that is answered in part still waits. */
+static void answer_read(struct worker *worker,
+			const struct cowvmo_pager_request *request)
+{
+	__u64 page = request->offset / PG, n = request->length / PG;
+	__u64 now = rnd(worker, 4) ? n : rnd(worker, n);
+
+	answer_all(worker, rnd(worker, 8) % NR_ANSWERS, page, now);
+	if (!rnd(worker, 4))
+		usleep(rnd(worker, 2000));
+	answer_all(worker, rnd(worker, 8) % NR_ANSWERS, page + now, n - now);
 }
 
 static void *pager_main(void *data)
@@ -134,6 +158,7 @@ static void *pager_main(void *data)
 	__u64 page, n;
 
 	while (!__atomic_load_n(&stress->stop, __ATOMIC_RELAXED)) {
+		/* The other may have been faster, and there be no next one. */
 		if (poll(&fd, 1, 20) != 1 ||
 		    read(stress->pager, &request, sizeof(request)) < 0)
 			continue;
@@ -198,6 +223,7 @@ static void round_of(struct __test_metadata *_metadata, unsigned int round)
 
 	sigaction(SIGBUS, &bus, NULL);
 	stress.pager = pager_new(0);
+	ASSERT_EQ(0, fcntl(stress.pager, F_SETFL, O_NONBLOCK));
 	stress.vmo = pager_vmo_ahead(stress.pager, 1, SIZE, stress.flags,
 				     8 * PG);
 	ASSERT_LE(0, stress.vmo);
