@@ -35,6 +35,8 @@ enum cow_zero {
 #define COW_DESC_CLEAN		0x04U
 #define COW_DESC_DIRTY		0x08U
 #define COW_DESC_AWAITING	0x0cU
+/* Either of the last two has it. */
+#define COW_DESC_CHANGED	0x08U
 /* While a write-back begins: somebody may go on writing to it. */
 #define COW_DESC_HELD		0x10U
 
@@ -81,7 +83,7 @@ struct cow_pending {
 };
 
 /**
- * struct cow_request - a range that somebody waits for
+ * struct cow_request - a range that somebody waits for, on the stack of one
  * @pending: for the pager
  * @node: in the source's tree of those with the same command
  * @first: first page
@@ -133,9 +135,10 @@ struct cow_fault_error {
  * @read_ahead: how much a sequence of faults may ask for, in pages
  * @ahead_next: where the last request ended, for those who go on from there
  * @ahead: how much it was for
- * @errors_lock: protects the last three
+ * @errors_lock: protects what follows
  * @errors: of faults
  * @next_error: which to forget next
+ * @nr_fresh: how many have not been told yet
  */
 struct cow_source {
 	refcount_t refs;
@@ -156,6 +159,7 @@ struct cow_source {
 	spinlock_t errors_lock;		/* innermost */
 	struct cow_fault_error errors[COW_FAULT_ERRORS];
 	unsigned int next_error;
+	unsigned int nr_fresh;
 };
 
 /**
@@ -214,7 +218,6 @@ void cow_requests_fail(struct cow_source *source, u64 first, u64 last,
 		       int err);
 struct cow_request *cow_request_find(struct cow_source *source,
 				     const struct cow_pending *pending);
-void cow_request_settle(struct cow_request *request);
 
 /* page_source.c */
 int cow_source_create(struct cowvmo *vmo, struct cowvmo_pager *pager,

@@ -12,19 +12,20 @@
  */
 #include <linux/interval_tree_generic.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 
 #include "cowvmo.h"
 #include "pager.h"
 
 /**
- * struct cow_waiter - one who waits
+ * struct cow_waiter - one who waits, on his stack
  * @link: in request->waiters, until he has been woken
  * @request: what for
  * @first: the first page that he lacks
  * @last: the last that he wants
  * @done: woken
  * @err: what he is told, once woken
+ * @own: place for a request. One who waits for it lends it his, so that asking
+ *	takes no memory
  */
 struct cow_waiter {
 	struct list_head link;
@@ -33,6 +34,7 @@ struct cow_waiter {
 	u64 last;
 	struct completion done;
 	int err;
+	struct cow_request own;
 };
 
 static inline u64 request_start(struct cow_request *request)
@@ -54,23 +56,6 @@ static struct rb_root_cached *tree_of(struct cow_source *source,
 	return &source->requests[command == COWVMO_PAGER_DIRTY_ASKED];
 }
 
-static struct cow_request *new_request(struct cow_source *source,
-				       unsigned int command)
-{
-	struct cow_request *request;
-
-	if (cowvmo_should_fail())
-		return NULL;
-	request = kzalloc(sizeof(*request), GFP_KERNEL_ACCOUNT);
-	if (!request)
-		return NULL;
-	INIT_LIST_HEAD(&request->pending.link);
-	INIT_LIST_HEAD(&request->waiters);
-	request->pending.source = source;
-	request->pending.command = command;
-	return request;
-}
-
 static void forget_request(struct cow_request *request)
 {
 	struct cow_source *source = request->pending.source;
@@ -80,15 +65,66 @@ static void forget_request(struct cow_request *request)
 			    tree_of(source, request->pending.command));
 	list_del(&request->pending.link);
 	source->pager->nr_requests--;
-	kfree(request);
 }
 
-/* The waiter may be gone as soon as the lock is dropped. */
-static void wake(struct cow_waiter *waiter, int err)
+/* The request moves to the place that another waiter has for one. */
+static struct cow_request *move_request(struct cow_request *from)
 {
-	waiter->err = err;
-	list_del_init(&waiter->link);
-	complete(&waiter->done);
+	struct cow_source *source = from->pending.source;
+	struct rb_root_cached *tree = tree_of(source, from->pending.command);
+	struct cow_waiter *waiter, *host;
+	struct cow_request *to;
+
+	lockdep_assert_held(&source->pager->lock);
+	host = list_first_entry(&from->waiters, struct cow_waiter, link);
+	to = &host->own;
+	request_tree_remove(from, tree);
+	to->pending.source = source;
+	to->pending.command = from->pending.command;
+	to->pending.seq = from->pending.seq;
+	INIT_LIST_HEAD(&to->pending.link);
+	if (!list_empty(&from->pending.link))
+		list_replace(&from->pending.link, &to->pending.link);
+	to->first = from->first;
+	to->last = from->last;
+	request_tree_insert(to, tree);
+	INIT_LIST_HEAD(&to->waiters);
+	list_splice(&from->waiters, &to->waiters);
+	list_for_each_entry(waiter, &to->waiters, link)
+		waiter->request = to;
+	return to;
+}
+
+/*
+ * Takes waiters off a request. Returns where it is then; NULL: nobody is left,
+ * and it is forgotten.
+ */
+static struct cow_request *leave(struct cow_request *request,
+				 struct list_head *leaving)
+{
+	struct cow_waiter *waiter;
+
+	if (list_empty(&request->waiters)) {
+		forget_request(request);
+		return NULL;
+	}
+	list_for_each_entry(waiter, leaving, link) {
+		if (request == &waiter->own)
+			return move_request(request);
+	}
+	return request;
+}
+
+/* The waiters may be gone as soon as the lock is dropped. */
+static void wake_all(struct list_head *woken, int err)
+{
+	struct cow_waiter *waiter, *next;
+
+	list_for_each_entry_safe(waiter, next, woken, link) {
+		waiter->err = err;
+		list_del_init(&waiter->link);
+		complete(&waiter->done);
+	}
 }
 
 /* Does what the pager answered end the wait? */
@@ -125,16 +161,18 @@ static void answer(struct cow_source *source, unsigned int command, u64 first,
 	lockdep_assert_held(&source->pager->lock);
 	for (request = request_tree_iter_first(tree, first, last); request;
 	     request = next) {
+		LIST_HEAD(woken);
+
 		next = request_tree_iter_next(request, first, last);
 		list_for_each_entry_safe(waiter, other, &request->waiters,
 					 link) {
 			if (concerns(waiter, first, last, err))
-				wake(waiter, err);
+				list_move_tail(&waiter->link, &woken);
 		}
-		if (list_empty(&request->waiters))
-			forget_request(request);
-		else
+		request = leave(request, &woken);
+		if (request)
 			trim_request(request, first, last);
+		wake_all(&woken, err);
 	}
 }
 
@@ -248,34 +286,32 @@ static bool is_lacking(struct cow_ask *ask)
 	return find_clean(root, ask->first, &ask->last);
 }
 
-static int begin_request(struct cow_request *request, u64 first, u64 last)
+static int begin_request(struct cow_request *request,
+			 const struct cow_ask *ask, u64 last)
 {
-	struct cow_source *source = request->pending.source;
-	struct cowvmo_pager *pager = source->pager;
+	struct cowvmo_pager *pager = ask->source->pager;
 
 	if (pager->nr_requests >= COWVMO_PAGER_MAX_REQUESTS)
 		return -EBUSY;
 	pager->nr_requests++;
-	request->first = first;
-	request->last = last;
+	request->pending.source = ask->source;
+	request->pending.command = ask->command;
 	request->pending.seq = ++pager->last_seq;
-	request_tree_insert(request,
-			    tree_of(source, request->pending.command));
+	request->first = ask->first;
+	request->last = last;
+	INIT_LIST_HEAD(&request->waiters);
+	request_tree_insert(request, tree_of(ask->source, ask->command));
 	cowvmo_pager_queue(pager, &request->pending);
 	return 0;
 }
 
-/*
- * Has the waiter wait for a request that is there, or for @fresh. Returns 1 if
- * @fresh is in use then.
- */
-static int join(struct cow_waiter *waiter, const struct cow_ask *ask,
-		struct cow_request *fresh)
+/* Has the waiter wait for a request that is there, or for his own. */
+static int join(struct cow_waiter *waiter, const struct cow_ask *ask)
 {
 	struct rb_root_cached *tree = tree_of(ask->source, ask->command);
 	struct cow_request *request;
 	u64 last = ask->last;
-	int err, used = 0;
+	int err;
 
 	lockdep_assert_held(&ask->source->pager->lock);
 	request = request_tree_iter_first(tree, ask->first, last);
@@ -284,38 +320,38 @@ static int join(struct cow_waiter *waiter, const struct cow_ask *ask,
 	} else {
 		if (request)
 			last = request->first - 1;
-		request = fresh;
-		err = begin_request(request, ask->first, last);
+		request = &waiter->own;
+		err = begin_request(request, ask, last);
 		if (err)
 			return err;
-		used = 1;
 	}
 	waiter->first = ask->first;
 	waiter->last = last;
 	waiter->request = request;
 	list_add_tail(&waiter->link, &request->waiters);
-	return used;
+	return 0;
 }
 
-static int begin_wait(struct cow_waiter *waiter, struct cow_ask *ask,
-		      struct cow_request *fresh)
+static int begin_wait(struct cow_waiter *waiter, struct cow_ask *ask)
 {
 	struct cow_source *source = ask->source;
-	int ret = 0;
+	int err = 0;
 
+	waiter->request = NULL;
+	waiter->err = 0;
 	init_completion(&waiter->done);
 	INIT_LIST_HEAD(&waiter->link);
 	down_read(source->root->lock);
 	if (is_lacking(ask)) {
 		spin_lock(&source->pager->lock);
 		if (source->detached || source->pager->closed)
-			ret = -EPIPE;
+			err = -EPIPE;
 		else
-			ret = join(waiter, ask, fresh);
+			err = join(waiter, ask);
 		spin_unlock(&source->pager->lock);
 	}
 	up_read(source->root->lock);
-	return ret;
+	return err;
 }
 
 static long wait_for(struct cow_waiter *waiter, long timeout,
@@ -331,15 +367,14 @@ static long wait_for(struct cow_waiter *waiter, long timeout,
 static int give_up(struct cow_waiter *waiter, struct cowvmo_pager *pager,
 		   int err)
 {
-	struct cow_request *request = waiter->request;
+	LIST_HEAD(leaving);
 
 	spin_lock(&pager->lock);
 	if (list_empty(&waiter->link)) {
 		err = waiter->err;
 	} else {
-		list_del(&waiter->link);
-		if (list_empty(&request->waiters))
-			forget_request(request);
+		list_move(&waiter->link, &leaving);
+		leave(waiter->request, &leaving);
 	}
 	spin_unlock(&pager->lock);
 	return err;
@@ -352,29 +387,20 @@ static int give_up(struct cow_waiter *waiter, struct cowvmo_pager *pager,
  *
  * Context: may sleep, for as long as the pager likes; no lock is held but such
  * as nobody minds. The caller has a member of the family.
- * Return: 0: look again; -ERESTARTSYS: a signal; -ENOMEM; -EPIPE: nobody
- * answers any more; -ETIMEDOUT; -EBUSY: too many wait; what the pager says.
+ * Return: 0: look again; -ERESTARTSYS: a signal; -EPIPE: nobody answers any
+ * more; -ETIMEDOUT; -EBUSY: too many wait; what the pager says.
  */
 int cow_ask_wait(struct cow_ask *ask, bool interruptible)
 {
-	struct cow_source *source = ask->source;
-	struct cowvmo_pager *pager = source->pager;
-	struct cow_waiter waiter = {};
-	struct cow_request *fresh;
+	struct cowvmo_pager *pager = ask->source->pager;
+	struct cow_waiter waiter;
 	long left;
-	int ret;
+	int err;
 
+	err = begin_wait(&waiter, ask);
 	ask->source = NULL;
-	fresh = new_request(source, ask->command);
-	if (!fresh)
-		return -ENOMEM;
-	ask->source = source;
-	ret = begin_wait(&waiter, ask, fresh);
-	ask->source = NULL;
-	if (ret <= 0)
-		kfree(fresh);
-	if (ret < 0 || !waiter.request)
-		return ret;
+	if (err || !waiter.request)
+		return err;
 	left = wait_for(&waiter, pager->timeout, interruptible);
 	if (left > 0)
 		return waiter.err;
