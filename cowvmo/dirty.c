@@ -456,10 +456,7 @@ static bool add_dirty(u64 first, u64 last, struct ptree_desc *desc,
 	u64 offset = first << PAGE_SHIFT;
 	u32 flags = 0;
 
-	if (desc) {
-		if (cow_desc_state(desc) < COW_DESC_DIRTY)
-			return true;
-	} else {
+	if (!desc) {
 		if (!is_dirty_zero(marker))
 			return true;
 		flags = COWVMO_DIRTY_IS_ZERO;
@@ -490,7 +487,8 @@ static int query_batch(struct cowvmo *root, u64 *at, u64 last,
 	down_read(root->lock);
 	if (last >= root->nr_pages)
 		err = -ERANGE;
-	else if (ptree_visit(&root->tree, *at, last, add_dirty, query))
+	else if (ptree_visit_flagged(&root->tree, *at, last,
+				     COW_DESC_CHANGED, add_dirty, query))
 		*at = last + 1;
 	up_read(root->lock);
 	if (err || *at > last)

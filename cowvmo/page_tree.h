@@ -284,6 +284,11 @@ void ptree_look(const struct ptree *tree, u64 index, struct ptree_look *look);
 bool ptree_visit(const struct ptree *tree, u64 first, u64 last,
 		 bool (*fn)(u64 first, u64 last, struct ptree_desc *desc,
 			    unsigned int marker, void *arg), void *arg);
+bool ptree_visit_flagged(const struct ptree *tree, u64 first, u64 last,
+			 u32 flags,
+			 bool (*fn)(u64 first, u64 last,
+				    struct ptree_desc *desc,
+				    unsigned int marker, void *arg), void *arg);
 bool ptree_next_data(const struct ptree *tree, u64 from, u64 last, u64 *found);
 bool ptree_next_hole(const struct ptree *tree, u64 from, u64 last, u64 *found);
 

@@ -66,12 +66,14 @@ void ptree_look(const struct ptree *tree, u64 index, struct ptree_look *look)
  * struct visit - a walk over what is in a range
  * @first: first index of the range
  * @last: last index of the range
+ * @flags: of which a descriptor must have one; 0: none
  * @fn: called for each
  * @arg: for @fn
  */
 struct visit {
 	u64 first;
 	u64 last;
+	u32 flags;
 	bool (*fn)(u64 first, u64 last, struct ptree_desc *desc,
 		   unsigned int marker, void *arg);
 	void *arg;
@@ -85,27 +87,69 @@ static bool visit_marker(const struct visit *visit, u64 first, u64 last,
 			 (unsigned long)slot, visit->arg);
 }
 
+static bool visit_slot(const struct visit *visit, u64 index,
+		       struct ptree_desc *slot)
+{
+	if (ptree_is_pointer(slot))
+		return visit->fn(index, index, slot, 0, visit->arg);
+	return !slot || visit_marker(visit, index, index, slot);
+}
+
 static bool visit_leaf(const struct visit *visit, const struct ptree_node *leaf,
 		       u64 start)
 {
-	unsigned int slot = 0, end = PTREE_LEAF_SLOTS;
-	struct ptree_desc *desc;
-	bool on = true;
+	struct ptree_desc *const *at = leaf->desc, *const *end;
+	const u32 flags = visit->flags;
 
+	end = at + min_t(u64, visit->last - start, PTREE_LEAF_SLOTS - 1) + 1;
 	if (visit->first > start)
-		slot = visit->first - start;
-	if (visit->last - start < end)
-		end = visit->last - start + 1;
-	for (; on && slot < end; slot++) {
-		desc = leaf->desc[slot];
-		if (ptree_is_pointer(desc))
-			on = visit->fn(start + slot, start + slot, desc, 0,
-				       visit->arg);
-		else if (desc)
-			on = visit_marker(visit, start + slot, start + slot,
-					  desc);
+		at += visit->first - start;
+	for (; at < end; at++) {
+		/* Most, where few are asked for. */
+		if (flags && ptree_is_pointer(*at) && !((*at)->flags & flags))
+			continue;
+		if (!visit_slot(visit, start + (at - leaf->desc), *at))
+			return false;
 	}
-	return on;
+	return true;
+}
+
+static bool visit_range(const struct ptree *tree, const struct visit *visit)
+{
+	const struct ptree_node *path[PTREE_MAX_LEVELS];
+	u64 at = max(visit->first, tree->prefix), end;
+	unsigned int slot, level = tree->level;
+	void *child;
+
+	if (!tree->root || at > visit->last || !ptree_covers(tree, at))
+		return true;
+	path[level] = tree->root;
+	while (at <= visit->last) {
+		if (!level) {
+			if (!visit_leaf(visit, path[0],
+					at & ~ptree_span_mask(0)))
+				return false;
+			at = (at | ptree_span_mask(0)) + 1;
+		} else {
+			slot = ptree_offset(at, level);
+			child = path[level]->child[slot];
+			end = at | ((1ULL << ptree_shift(level)) - 1);
+			if (ptree_is_pointer(child)) {
+				path[--level] = child;
+				continue;
+			}
+			if (child && !visit_marker(visit, at, end, child))
+				return false;
+			at = end + 1;
+		}
+		/* Up to the node that goes on with @at. */
+		while (!(at & ptree_span_mask(level))) {
+			if (level == tree->level)
+				return true;
+			level++;
+		}
+	}
+	return true;
 }
 
 /**
@@ -125,42 +169,37 @@ bool ptree_visit(const struct ptree *tree, u64 first, u64 last,
 		 bool (*fn)(u64 first, u64 last, struct ptree_desc *desc,
 			    unsigned int marker, void *arg), void *arg)
 {
-	const struct ptree_node *path[PTREE_MAX_LEVELS];
-	struct visit visit = { .first = first, .fn = fn, .arg = arg };
-	unsigned int slot, level = tree->level;
-	u64 at = max(first, tree->prefix), end;
-	void *child;
+	return ptree_visit_flagged(tree, first, last, 0, fn, arg);
+}
 
-	visit.last = min_t(u64, last, PTREE_MAX_INDEX);
-	if (!tree->root || at > visit.last || !ptree_covers(tree, at))
-		return true;
-	path[level] = tree->root;
-	while (at <= visit.last) {
-		if (!level) {
-			if (!visit_leaf(&visit, path[0],
-					at & ~ptree_span_mask(0)))
-				return false;
-			at = (at | ptree_span_mask(0)) + 1;
-		} else {
-			slot = ptree_offset(at, level);
-			child = path[level]->child[slot];
-			end = at | ((1ULL << ptree_shift(level)) - 1);
-			if (ptree_is_pointer(child)) {
-				path[--level] = child;
-				continue;
-			}
-			if (child && !visit_marker(&visit, at, end, child))
-				return false;
-			at = end + 1;
-		}
-		/* Up to the node that goes on with @at. */
-		while (!(at & ptree_span_mask(level))) {
-			if (level == tree->level)
-				return true;
-			level++;
-		}
-	}
-	return true;
+/**
+ * ptree_visit_flagged() - visit what is in a range, and has a flag
+ * @tree: the tree
+ * @first: first index of the range
+ * @last: last index of the range
+ * @flags: only descriptors that have one of them are visited; 0: all. Markers
+ *      are in any case
+ * @fn: as of ptree_visit()
+ * @arg: for @fn
+ *
+ * Context: Writers of @tree are excluded.
+ * Return: true if @fn always returned true.
+ */
+bool ptree_visit_flagged(const struct ptree *tree, u64 first, u64 last,
+			 u32 flags,
+			 bool (*fn)(u64 first, u64 last,
+				    struct ptree_desc *desc,
+				    unsigned int marker, void *arg), void *arg)
+{
+	const struct visit visit = {
+		.first = first,
+		.last = min_t(u64, last, PTREE_MAX_INDEX),
+		.flags = flags,
+		.fn = fn,
+		.arg = arg,
+	};
+
+	return visit_range(tree, &visit);
 }
 
 /* Slots with a marker count only where they are asked for. */
