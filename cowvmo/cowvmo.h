@@ -619,6 +619,7 @@ int cow_take_error(struct cow_source *source, u64 index);
 int cow_last_error(struct cow_source *source, u64 index);
 u64 cow_fault_ask_last(struct cow_source *source, u64 index);
 bool cow_kernel_may_wait(const struct cow_source *source);
+bool cow_reads_ahead(const struct cow_source *source);
 
 /* snapshot.c */
 int cow_share(struct cowvmo *vmo, u64 first, u64 last,

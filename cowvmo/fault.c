@@ -82,24 +82,17 @@ static int insert_run(struct vm_area_struct *vma, u64 pgoff,
 }
 
 /*
- * Looks up a run of pages, and holds them where relatives could change what a
- * descriptor names, as cow_hold_page() does.
+ * Holds the pages of a run where relatives could change what a descriptor names,
+ * as cow_hold_page() does. Not inlined for the sake of those who need none of
+ * it: kernels may clear what is on the stack.
  */
-static void hold_run(struct cowvmo *vmo, u64 pgoff, unsigned int nr,
-		     struct page **pages)
+static noinline void hold_shared_run(struct cowvmo *vmo, u64 pgoff,
+				     unsigned int nr, struct page **pages)
 {
 	struct page *again[FAULT_AROUND];
 	unsigned int i;
 
-	/* All that could change it is under our lock. */
-	if (vmo->source) {
-		cow_find_run(vmo, pgoff, nr, pages);
-		return;
-	}
 	for (;;) {
-		ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr, pages);
-		if (!vmo->shared_once)
-			return;
 		for (i = 0; i < nr; i++) {
 			if (pages[i] && !get_page_unless_zero(pages[i]))
 				break;
@@ -115,7 +108,21 @@ static void hold_run(struct cowvmo *vmo, u64 pgoff, unsigned int nr,
 				put_page(pages[i]);
 		}
 		cpu_relax();
+		ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr, pages);
 	}
+}
+
+static void hold_run(struct cowvmo *vmo, u64 pgoff, unsigned int nr,
+		     struct page **pages)
+{
+	/* All that could change it is under our lock. */
+	if (vmo->source) {
+		cow_find_run(vmo, pgoff, nr, pages);
+		return;
+	}
+	ptree_lookup_run(&vmo->tree, vmo->base + pgoff, nr, pages);
+	if (vmo->shared_once)
+		hold_shared_run(vmo, pgoff, nr, pages);
 }
 
 static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
@@ -130,64 +137,91 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 	}
 }
 
-/*
- * There is no page. Returns 0 where none reads zero, and it must be made present
- * first, by the pager if there is one.
- */
-static vm_fault_t fault_absent(struct cowvmo *vmo, struct vm_fault *vmf,
-			       struct cow_ask *ask)
+/* Is there nothing yet, and a pager that has to give it? */
+static bool fault_must_ask(struct cowvmo *vmo, const struct vm_fault *vmf,
+			   struct cow_ask *ask)
 {
 	u64 index = vmo->base + vmf->pgoff;
 	struct cow_found found;
 
-	if (!vmo->source)
-		return vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
 	cow_find(vmo, vmf->pgoff, &found);
 	if (!cow_found_absent(&found))
-		return fault_zero(vmo, vmf);
-	*ask = (struct cow_ask) {
-		.source = vmo->source,
-		.command = COWVMO_PAGER_READ,
-		.first = index,
-		.last = min(found.last, index),
-	};
-	return 0;
+		return false;
+	ask->source = vmo->source;
+	ask->command = COWVMO_PAGER_READ;
+	ask->first = index;
+	ask->last = index;
+	return true;
+}
+
+/*
+ * There is no page. Returns 0 where none reads zero, and it must be made present
+ * first.
+ */
+static vm_fault_t fault_absent(struct cowvmo *vmo, struct vm_fault *vmf)
+{
+	return !vmo->source && vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
+}
+
+/*
+ * The part of the tree's leaf around a page that VMA, page table and VMO have.
+ * A fault that has waited for one page is about that: what lies around it,
+ * others have seen to.
+ */
+static void fault_range(const struct cowvmo *vmo, u64 limit,
+			const struct vm_fault *vmf, u64 *first, u64 *end)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned int slot = (vmo->base + vmf->pgoff) % FAULT_AROUND;
+	unsigned int at = pte_index(vmf->address);
+	u64 pgoff = vmf->pgoff;
+
+	*first = pgoff;
+	*end = pgoff + 1;
+	if (vmo->source && vmf->flags & FAULT_FLAG_TRIED &&
+	    !cow_reads_ahead(vmo->source))
+		return;
+	*first -= min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
+	*end = pgoff + min(FAULT_AROUND - slot, PTRS_PER_PTE - at);
+	*end = min3(*end, limit, (u64)vma->vm_pgoff + vma_pages(vma));
+}
+
+static vm_fault_t fault_present(struct cowvmo *vmo, u64 limit,
+				struct vm_fault *vmf)
+{
+	struct page *pages[FAULT_AROUND];
+	u64 pgoff = vmf->pgoff, first, end;
+	vm_fault_t ret = 0;
+	unsigned int at, nr;
+	int err;
+
+	fault_range(vmo, limit, vmf, &first, &end);
+	nr = end - first;
+	at = pgoff - first;
+	hold_run(vmo, first, nr, pages);
+	if (pages[at]) {
+		err = insert_run(vmf->vma, pgoff, pages + at, nr - at);
+		if (!err && at)
+			insert_run(vmf->vma, first, pages, at);
+		ret = insert_result(err);
+	}
+	put_run(vmo, pages, nr);
+	return ret;
 }
 
 static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 				    struct vm_fault *vmf, struct cow_ask *ask)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct page *pages[FAULT_AROUND];
-	u64 pgoff = vmf->pgoff, first, end;
-	unsigned int slot, at, nr;
 	vm_fault_t ret;
-	int err;
 
 	lockdep_assert_held(vmo->lock);
-	if (pgoff >= limit || !cowvmo_cache_agrees(vmo, vma->vm_page_prot))
+	if (vmf->pgoff >= limit ||
+	    !cowvmo_cache_agrees(vmo, vmf->vma->vm_page_prot))
 		return VM_FAULT_SIGBUS;
-
-	/* A leaf of the tree, as far as VMA, page table and VMO have it. */
-	slot = (vmo->base + pgoff) % FAULT_AROUND;
-	at = pte_index(vmf->address);
-	first = pgoff - min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
-	end = pgoff + min(FAULT_AROUND - slot, PTRS_PER_PTE - at);
-	end = min3(end, limit, (u64)vma->vm_pgoff + vma_pages(vma));
-	nr = end - first;
-	at = pgoff - first;
-
-	hold_run(vmo, first, nr, pages);
-	if (pages[at]) {
-		err = insert_run(vma, pgoff, pages + at, nr - at);
-		if (!err && at)
-			insert_run(vma, first, pages, at);
-		ret = insert_result(err);
-	} else {
-		ret = fault_absent(vmo, vmf, ask);
-	}
-	put_run(vmo, pages, nr);
-	return ret;
+	if (vmo->source && fault_must_ask(vmo, vmf, ask))
+		return 0;
+	ret = fault_present(vmo, limit, vmf);
+	return ret ?: fault_absent(vmo, vmf);
 }
 
 static vm_fault_t install_writable(struct vm_fault *vmf, struct page *page)

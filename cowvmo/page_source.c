@@ -378,6 +378,15 @@ u64 cow_fault_ask_last(struct cow_source *source, u64 index)
 }
 
 /**
+ * cow_reads_ahead() - may more come than was faulted for?
+ * @source: of whom
+ */
+bool cow_reads_ahead(const struct cow_source *source)
+{
+	return source->read_ahead;
+}
+
+/**
  * cow_kernel_may_wait() - may faults that are not a process's wait?
  * @source: for whom
  */
@@ -404,6 +413,8 @@ void cow_note_error(struct cow_source *source, u64 index, int err, bool fresh)
 
 	spin_lock(&source->errors_lock);
 	error = &source->errors[source->next_error++ % COW_FAULT_ERRORS];
+	WRITE_ONCE(source->nr_fresh,
+		   source->nr_fresh + fresh - error->fresh);
 	*error = (struct cow_fault_error) {
 		.task = task_pid_nr(current),
 		.pgoff = index,
@@ -442,10 +453,14 @@ int cow_take_error(struct cow_source *source, u64 index)
 	struct cow_fault_error *error;
 	int err = 0;
 
+	/* What this thread has noted, it sees. */
+	if (!READ_ONCE(source->nr_fresh))
+		return 0;
 	spin_lock(&source->errors_lock);
 	error = find_error(source, index);
 	if (error && error->fresh) {
 		error->fresh = false;
+		WRITE_ONCE(source->nr_fresh, source->nr_fresh - 1);
 		err = error->err;
 	}
 	spin_unlock(&source->errors_lock);

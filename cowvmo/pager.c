@@ -19,9 +19,6 @@
 #include "cowvmo.h"
 #include "pager.h"
 
-/* Requests that are handed out under one hold of the lock. */
-#define READ_BATCH	8U
-
 /**
  * cowvmo_pager_get() - one more reference to a pager
  * @pager: the pager
@@ -91,18 +88,17 @@ static void take_one(struct taken *taken, struct cow_pending *pending)
 			       PAGE_SHIFT;
 }
 
-static unsigned int take(struct cowvmo_pager *pager, struct taken *taken,
-			 unsigned int room)
+static bool take(struct cowvmo_pager *pager, struct taken *taken)
 {
-	unsigned int nr = 0;
+	struct cow_pending *pending;
 
 	spin_lock(&pager->lock);
-	while (nr < room && !list_empty(&pager->pending))
-		take_one(&taken[nr++],
-			 list_first_entry(&pager->pending, struct cow_pending,
-					  link));
+	pending = list_first_entry_or_null(&pager->pending, struct cow_pending,
+					   link);
+	if (pending)
+		take_one(taken, pending);
 	spin_unlock(&pager->lock);
-	return nr;
+	return pending;
 }
 
 /* Could not be delivered: the next reader gets it, if it is still wanted. */
@@ -129,38 +125,33 @@ static void put_back(struct cowvmo_pager *pager, struct taken *taken)
 	spin_unlock(&pager->lock);
 }
 
-static unsigned int deliver(struct cowvmo_pager *pager, struct taken *taken,
-			    unsigned int nr, struct iov_iter *to)
+/* Returns how much was read: a request, 0 if there is none, or an errno. */
+static ssize_t read_one(struct cowvmo_pager *pager, struct iov_iter *to)
 {
-	const size_t bytes = sizeof(taken->packet);
-	unsigned int done = 0, i;
+	struct taken taken;
+	bool done;
 
-	while (done < nr &&
-	       copy_to_iter(&taken[done].packet, bytes, to) == bytes)
-		done++;
-	for (i = nr; i-- > done;)
-		put_back(pager, &taken[i]);
-	for (i = 0; i < nr; i++)
-		cow_source_put(taken[i].pending.source);
-	return done;
+	if (!take(pager, &taken))
+		return 0;
+	done = copy_to_iter(&taken.packet, sizeof(taken.packet), to) ==
+	       sizeof(taken.packet);
+	if (!done)
+		put_back(pager, &taken);
+	cow_source_put(taken.pending.source);
+	return done ? sizeof(taken.packet) : -EFAULT;
 }
 
 /* Hands out what is there, as far as there is room for it. */
 static ssize_t read_pending(struct cowvmo_pager *pager, struct iov_iter *to)
 {
-	const size_t bytes = sizeof(struct cowvmo_pager_request);
-	struct taken taken[READ_BATCH];
-	unsigned int room, nr, delivered;
-	ssize_t done = 0;
+	ssize_t ret, done = 0;
 
 	do {
-		room = min_t(size_t, iov_iter_count(to) / bytes, READ_BATCH);
-		nr = take(pager, taken, room);
-		delivered = deliver(pager, taken, nr, to);
-		done += delivered * bytes;
-		if (delivered < nr)
-			return done ?: -EFAULT;
-	} while (nr && iov_iter_count(to) >= bytes);
+		ret = read_one(pager, to);
+		if (ret < 0)
+			return done ?: ret;
+		done += ret;
+	} while (ret && iov_iter_count(to) >= ret);
 	return done;
 }
 
@@ -202,13 +193,10 @@ static __poll_t pager_poll(struct file *file, poll_table *wait)
 /* Takes all that is pending away; what it was is of no interest. */
 static void drop_pending(struct cowvmo_pager *pager)
 {
-	struct taken taken[READ_BATCH];
-	unsigned int nr;
+	struct taken taken;
 
-	while ((nr = take(pager, taken, READ_BATCH))) {
-		while (nr--)
-			cow_source_put(taken[nr].pending.source);
-	}
+	while (take(pager, &taken))
+		cow_source_put(taken.pending.source);
 }
 
 static int pager_release(struct inode *inode, struct file *file)

@@ -77,6 +77,13 @@ static bool op_has_source(const struct cowvmo_pager_op *op)
 		op->flags & COWVMO_PAGER_FROM_FILE);
 }
 
+/* Has the pager nothing to say by it once it is detached? */
+static bool op_is_answer(u32 op)
+{
+	return op == COWVMO_PAGER_SUPPLY || op == COWVMO_PAGER_SUPPLY_COPY ||
+	       op == COWVMO_PAGER_SUPPLY_ZERO || op == COWVMO_PAGER_FAIL;
+}
+
 static u32 op_flags(u32 op)
 {
 	switch (op) {
@@ -109,12 +116,15 @@ static int check_op(const struct cowvmo_pager_op *op)
 	return 0;
 }
 
+/* Before anything is copied; looked at again where it matters. */
 static int check_range(struct cowvmo *root, const struct cowvmo_pager_op *op)
 {
 	int err;
 
 	down_read(root->lock);
 	err = cow_check_range(root, op->offset, op->length);
+	if (op_is_answer(op->op) && root->source->detached)
+		err = -EPIPE;
 	up_read(root->lock);
 	return err;
 }
@@ -187,22 +197,11 @@ static bool is_fail_code(u32 code)
 static int fail(struct cowvmo *root, const struct cowvmo_pager_op *op)
 {
 	u64 first = op->offset >> PAGE_SHIFT;
-	bool detached;
-	int err;
 
-	if (!is_fail_code(op->code))
-		return -EINVAL;
-	down_read(root->lock);
-	detached = root->source->detached;
-	err = cow_check_range(root, op->offset, op->length);
-	up_read(root->lock);
-	if (detached)
-		return -EPIPE;
-	if (!err && op->length)
-		cow_requests_fail(root->source, first,
-				  first + (op->length >> PAGE_SHIFT) - 1,
-				  -(int)op->code);
-	return err;
+	cow_requests_fail(root->source, first,
+			  first + (op->length >> PAGE_SHIFT) - 1,
+			  -(int)op->code);
+	return 0;
 }
 
 /* Those that work on a range that is not empty. */
@@ -218,6 +217,8 @@ static int run_range_op(struct cowvmo *root, const struct cowvmo_pager_op *op,
 		return supply_copy(root, op, done);
 	case COWVMO_PAGER_SUPPLY_ZERO:
 		return cow_supply_zero(root, first, nr, done);
+	case COWVMO_PAGER_FAIL:
+		return fail(root, op);
 	case COWVMO_PAGER_DIRTY:
 		return cow_dirty_pages(root, first, nr, done);
 	case COWVMO_PAGER_WRITEBACK_BEGIN:
@@ -237,8 +238,8 @@ static int run_op(struct cowvmo *root, const struct cowvmo_pager_op *op,
 		cow_detach(root->source);
 		return 0;
 	}
-	if (op->op == COWVMO_PAGER_FAIL)
-		return fail(root, op);
+	if (op->op == COWVMO_PAGER_FAIL && !is_fail_code(op->code))
+		return -EINVAL;
 	/* Who waits for what lies in the VMO is let go, even so. */
 	if (op->op != COWVMO_PAGER_DIRTY) {
 		err = check_range(root, op);

@@ -297,17 +297,6 @@ static int copy_batch(struct copies *copies, unsigned int nr, u64 src,
 	return err;
 }
 
-/* Can it be supplied at all? Before anything is copied. */
-static int check_first(struct cowvmo *root, u64 first, u64 nr)
-{
-	int err;
-
-	down_write(root->lock);
-	err = check_supply(root, first, nr);
-	up_write(root->lock);
-	return err;
-}
-
 /**
  * cow_supply_copy() - what is absent of a range gets copies of something
  * @root: the VMO
@@ -325,10 +314,9 @@ int cow_supply_copy(struct cowvmo *root, u64 first, u64 nr, u64 src,
 {
 	struct copies copies = { .root = root, .first = first };
 	u64 end = first + nr;
-	int err;
+	int err = 0;
 
 	cow_reserve_init(&copies.reserve, COWVMO_GFP_CALL);
-	err = check_first(root, first, nr);
 	while (!err && copies.first < end) {
 		err = copy_batch(&copies,
 				 min_t(u64, end - copies.first, COPY_BATCH),
