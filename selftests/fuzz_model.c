@@ -18,11 +18,8 @@
 
 #include <time.h>
 
+#define FUZZ_OP		struct f_op
 #define SEGMENT		1000U
-/* Whoever runs us may stop us: rather a longer sequence than none */
-#define SHRINK_SECONDS	60
-/* A segment that takes longer than this hangs. */
-#define HANG_SECONDS	600U
 
 struct settings {
 	__u64 seed;
@@ -43,13 +40,10 @@ struct record {
 	struct f_verdict verdict;
 };
 
-struct list {
-	unsigned int ops;
-	struct f_op op[SEGMENT];
-};
-
 static struct settings settings;
 static struct record *record;
+
+#include "fuzz_shrink.h"
 
 static unsigned long setting(const char *name, unsigned long otherwise)
 {
@@ -111,12 +105,11 @@ static void run_random(__u64 seed, unsigned int steps)
  * Repeats operations, checking everything after each; running the validators
  * too takes time, and is done where they were what failed, or in a replay.
  */
-static bool validators_wanted = true;
-
 static void run_list(const struct list *list)
 {
 	const struct settings thorough = {
-		.validate = validators_wanted,
+		.validate = !record->verdict.why[0] ||
+			    strstr(record->verdict.why, "validate"),
 		.check = 1,
 	};
 	struct model *m = calloc(1, sizeof(*m));
@@ -131,107 +124,14 @@ static void run_list(const struct list *list)
 	check_at_end(m);
 }
 
-/* In a process of its own; true when it found nothing. */
-static bool passes(const struct list *list, __u64 seed, unsigned int steps)
+static void begin_run(void)
 {
-	int status = 0;
-	pid_t pid;
-
-	record->done = 0;
-	record->verdict.why[0] = '\0';
-	pid = fork();
-	if (!pid) {
-		alarm(HANG_SECONDS);
-		f_catch_faults();
-		if (list)
-			run_list(list);
-		else
-			run_random(seed, steps);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
-	if (WIFSIGNALED(status))
-		snprintf(record->verdict.why, sizeof(record->verdict.why),
-			 "killed by signal %d", WTERMSIG(status));
-	return !status;
+	f_catch_faults();
 }
 
-static void remove_part(struct list *to, const struct list *from,
-			unsigned int at, unsigned int ops)
+static void print_op(const struct f_op *op)
 {
-	to->ops = from->ops - ops;
-	memcpy(to->op, from->op, at * sizeof(to->op[0]));
-	memcpy(to->op + at, from->op + at + ops,
-	       (to->ops - at) * sizeof(to->op[0]));
-}
-
-/* One round over the list with parts of @ops; true if any could go. */
-static bool shrink_by(struct list *list, unsigned int ops, time_t end)
-{
-	static struct list smaller;
-	bool gone = false;
-	unsigned int at;
-
-	for (at = 0; at + ops <= list->ops && time(NULL) < end;) {
-		remove_part(&smaller, list, at, ops);
-		if (passes(&smaller, 0, 0)) {
-			at += ops;
-			continue;
-		}
-		smaller.ops = record->done;
-		*list = smaller;
-		gone = true;
-	}
-	return gone;
-}
-
-/* Removes whatever can be removed while it still fails in some way. */
-static void shrink(struct list *list)
-{
-	time_t end = time(NULL) + SHRINK_SECONDS;
-	unsigned int ops = list->ops / 2;
-	bool gone;
-
-	while (ops && time(NULL) < end) {
-		gone = shrink_by(list, ops, end);
-		if (ops > 1)
-			ops /= 2;
-		else if (!gone)
-			break;
-	}
-}
-
-static void print_list(const struct list *list)
-{
-	unsigned int i;
-
-	fflush(stdout);
-	for (i = 0; i < list->ops; i++)
-		f_print(stdout, "#   ", &list->op[i]);
-	fflush(stdout);
-}
-
-static void explain(__u64 seed)
-{
-	static struct list list, whole;
-
-	validators_wanted = strstr(record->verdict.why, "validate");
-	ksft_print_msg("FUZZ_SEED=%llu, step %u: %s\n",
-		       (unsigned long long)seed, record->done,
-		       record->verdict.why);
-	list.ops = record->done;
-	memcpy(list.op, record->op, sizeof(list.op));
-	whole = list;
-	if (passes(&list, 0, 0)) {
-		ksft_print_msg("does not fail again; all of it:\n");
-		print_list(&whole);
-		return;
-	}
-	shrink(&list);
-	passes(&list, 0, 0);
-	ksft_print_msg("smallest sequence: %s\n", record->verdict.why);
-	print_list(&list);
+	f_print(stdout, "#   ", op);
 }
 
 static void replay(const char *path)
