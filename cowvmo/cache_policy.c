@@ -171,19 +171,13 @@ static void free_left(struct page **pages, unsigned int nr)
 	cond_resched();
 }
 
-/**
- * cowvmo_pages_left() - make pages CACHED and free them
- *
- * Context: may sleep.
- */
-void cowvmo_pages_left(void)
+/* Not inlined: kernels may clear what is on the stack. */
+static noinline void free_all_left(void)
 {
 	struct page *pages[POLICY_BATCH];
 	struct llist_node *node, *next;
 	unsigned int nr = 0;
 
-	if (likely(llist_empty(&leaving)))
-		return;
 	llist_for_each_safe(node, next, llist_del_all(&leaving)) {
 		pages[nr++] = container_of((struct list_head *)node,
 					   struct page, lru);
@@ -194,6 +188,17 @@ void cowvmo_pages_left(void)
 	}
 	if (nr)
 		free_left(pages, nr);
+}
+
+/**
+ * cowvmo_pages_left() - make pages CACHED and free them
+ *
+ * Context: may sleep.
+ */
+void cowvmo_pages_left(void)
+{
+	if (unlikely(!llist_empty(&leaving)))
+		free_all_left();
 }
 
 /**

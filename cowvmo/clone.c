@@ -113,6 +113,12 @@ static int choose_kind(const struct cowvmo *parent,
 	return CLONE_BIDIRECTIONAL;
 }
 
+/* Has something to be kept for it before that changes in the root? */
+static bool is_snapshot_of_root(const struct cowvmo *vmo)
+{
+	return vmo->point_in_time && vmo->up == vmo->source->root;
+}
+
 static void join_hierarchy(struct cowvmo *child, struct cowvmo *up, u64 end)
 {
 	lockdep_assert_held_write(up->lock);
@@ -122,6 +128,7 @@ static void join_hierarchy(struct cowvmo *child, struct cowvmo *up, u64 end)
 	child->up = up;
 	child->up_end = min(end, child->base + child->nr_pages);
 	list_add_tail(&child->source_link, &up->source->members);
+	child->source->nr_snapshots += is_snapshot_of_root(child);
 }
 
 /*
@@ -271,9 +278,11 @@ struct cowvmo *cow_clone_leave(struct cowvmo *vmo)
 	if (group && !--group->nr)
 		kfree(group);
 	vmo->group = NULL;
+	if (!up)
+		return NULL;
+	vmo->source->nr_snapshots -= is_snapshot_of_root(vmo);
 	vmo->up = NULL;
-	if (up)
-		up->nr_below--;
+	up->nr_below--;
 	return up;
 }
 
@@ -365,9 +374,10 @@ int cow_keep_for_snapshots(struct cowvmo *root, u64 first, u64 last,
 	int err = 0;
 
 	lockdep_assert_held_write(root->lock);
+	if (!root->source->nr_snapshots)
+		return 0;
 	list_for_each_entry(member, &root->source->members, source_link) {
-		if (!member->point_in_time || member->up != root ||
-		    !member->up_end)
+		if (!is_snapshot_of_root(member) || !member->up_end)
 			continue;
 		err = keep_range(member, root, max(first, member->base),
 				 min(last, member->up_end - 1), reserve);

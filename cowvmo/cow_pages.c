@@ -384,6 +384,17 @@ static int own_slot(struct cowvmo *vmo, u64 pgoff, struct ptree_cursor *cursor,
 	return 0;
 }
 
+/*
+ * Is a page of the root there, that becomes dirty without asking and without
+ * anybody who would have to be given what it was?
+ */
+static bool is_ready(const struct cowvmo *vmo, u64 pgoff)
+{
+	return vmo_is_pager_root(vmo) && !vmo->source->trap_dirty &&
+	       !vmo->source->nr_snapshots &&
+	       ptree_lookup(&vmo->tree, vmo->base + pgoff);
+}
+
 /* Opens a cursor, and owns its slot; what a pager has to say is heard. */
 static int own_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 		    struct cow_reserve *reserve)
@@ -420,7 +431,7 @@ int cow_write_page(struct cowvmo *vmo, u64 pgoff, struct cow_write *write,
 	int err = 0;
 
 	lockdep_assert_held_write(vmo->lock);
-	if (vmo->source)
+	if (vmo->source && !is_ready(vmo, pgoff))
 		err = cow_ready(vmo, pgoff, true, reserve);
 	return err ?: own_page(vmo, pgoff, write, reserve);
 }

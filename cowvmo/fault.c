@@ -137,23 +137,6 @@ static void put_run(struct cowvmo *vmo, struct page **pages, unsigned int nr)
 	}
 }
 
-/* Is there nothing yet, and a pager that has to give it? */
-static bool fault_must_ask(struct cowvmo *vmo, const struct vm_fault *vmf,
-			   struct cow_ask *ask)
-{
-	u64 index = vmo->base + vmf->pgoff;
-	struct cow_found found;
-
-	cow_find(vmo, vmf->pgoff, &found);
-	if (!cow_found_absent(&found))
-		return false;
-	ask->source = vmo->source;
-	ask->command = COWVMO_PAGER_READ;
-	ask->first = index;
-	ask->last = index;
-	return true;
-}
-
 /*
  * There is no page. Returns 0 where none reads zero, and it must be made present
  * first.
@@ -163,11 +146,7 @@ static vm_fault_t fault_absent(struct cowvmo *vmo, struct vm_fault *vmf)
 	return !vmo->source && vmo_fills_holes(vmo) ? 0 : fault_zero(vmo, vmf);
 }
 
-/*
- * The part of the tree's leaf around a page that VMA, page table and VMO have.
- * A fault that has waited for one page is about that: what lies around it,
- * others have seen to.
- */
+/* The part of the tree's leaf around a page that VMA, page table and VMO have. */
 static void fault_range(const struct cowvmo *vmo, u64 limit,
 			const struct vm_fault *vmf, u64 *first, u64 *end)
 {
@@ -176,18 +155,13 @@ static void fault_range(const struct cowvmo *vmo, u64 limit,
 	unsigned int at = pte_index(vmf->address);
 	u64 pgoff = vmf->pgoff;
 
-	*first = pgoff;
-	*end = pgoff + 1;
-	if (vmo->source && vmf->flags & FAULT_FLAG_TRIED &&
-	    !cow_reads_ahead(vmo->source))
-		return;
-	*first -= min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
+	*first = pgoff - min3((u64)slot, (u64)at, pgoff - vma->vm_pgoff);
 	*end = pgoff + min(FAULT_AROUND - slot, PTRS_PER_PTE - at);
 	*end = min3(*end, limit, (u64)vma->vm_pgoff + vma_pages(vma));
 }
 
-static vm_fault_t fault_present(struct cowvmo *vmo, u64 limit,
-				struct vm_fault *vmf)
+static noinline vm_fault_t fault_present(struct cowvmo *vmo, u64 limit,
+					 struct vm_fault *vmf)
 {
 	struct page *pages[FAULT_AROUND];
 	u64 pgoff = vmf->pgoff, first, end;
@@ -209,17 +183,45 @@ static vm_fault_t fault_present(struct cowvmo *vmo, u64 limit,
 	return ret;
 }
 
+/*
+ * What a pager has to give: that it is asked for, or what it has given. A fault
+ * that has waited for one page is about that: what lies around it, others have
+ * seen to. Returns 0 where it is as good as any other's.
+ */
+static vm_fault_t fault_paged(struct cowvmo *vmo, struct vm_fault *vmf,
+			      struct cow_ask *ask)
+{
+	u64 index = vmo->base + vmf->pgoff;
+	struct cow_found found;
+
+	cow_find(vmo, vmf->pgoff, &found);
+	if (cow_found_absent(&found)) {
+		ask->source = vmo->source;
+		ask->command = COWVMO_PAGER_READ;
+		ask->first = index;
+		ask->last = index;
+		return 0;
+	}
+	if (!found.desc || !(vmf->flags & FAULT_FLAG_TRIED) ||
+	    cow_reads_ahead(vmo->source))
+		return 0;
+	return insert_result(insert_run(vmf->vma, vmf->pgoff,
+					&found.desc->page, 1));
+}
+
 static vm_fault_t fault_read_locked(struct cowvmo *vmo, u64 limit,
 				    struct vm_fault *vmf, struct cow_ask *ask)
 {
-	vm_fault_t ret;
+	vm_fault_t ret = 0;
 
 	lockdep_assert_held(vmo->lock);
 	if (vmf->pgoff >= limit ||
 	    !cowvmo_cache_agrees(vmo, vmf->vma->vm_page_prot))
 		return VM_FAULT_SIGBUS;
-	if (vmo->source && fault_must_ask(vmo, vmf, ask))
-		return 0;
+	if (vmo->source)
+		ret = fault_paged(vmo, vmf, ask);
+	if (ret || ask->source)
+		return ret;
 	ret = fault_present(vmo, limit, vmf);
 	return ret ?: fault_absent(vmo, vmf);
 }
@@ -293,7 +295,8 @@ static vm_fault_t fault_wait(struct vm_fault *vmf, struct cow_ask *ask)
 	if (err && err != -ERESTARTSYS)
 		cow_note_error(source, index, err, !signal_pending(current));
 	fput(file);
-	return VM_FAULT_RETRY;
+	/* Somebody else's work was waited for. */
+	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
 
 static vm_fault_t fault_read(struct cowvmo *vmo, struct vm_fault *vmf)

@@ -19,6 +19,26 @@
 #include "cowvmo.h"
 #include "pager.h"
 
+static unsigned int pager_vmos = COWVMO_PAGER_MAX_VMOS;
+module_param(pager_vmos, uint, 0644);
+MODULE_PARM_DESC(pager_vmos, "VMOs that a pager can have");
+
+static unsigned int pager_requests = COWVMO_PAGER_MAX_REQUESTS;
+module_param(pager_requests, uint, 0644);
+MODULE_PARM_DESC(pager_requests, "Requests that a pager can have unanswered");
+
+/**
+ * cowvmo_pager_has_room() - may it have one more request?
+ * @pager: the pager
+ *
+ * Context: the caller holds pager->lock.
+ */
+bool cowvmo_pager_has_room(const struct cowvmo_pager *pager)
+{
+	lockdep_assert_held(&pager->lock);
+	return pager->nr_requests < READ_ONCE(pager_requests);
+}
+
 /**
  * cowvmo_pager_get() - one more reference to a pager
  * @pager: the pager
@@ -330,7 +350,7 @@ int cowvmo_pager_add(struct cowvmo_pager *pager, struct cow_source *source)
 	spin_lock(&pager->lock);
 	if (pager->closed)
 		err = -EPIPE;
-	else if (pager->nr_vmos >= COWVMO_PAGER_MAX_VMOS)
+	else if (pager->nr_vmos >= READ_ONCE(pager_vmos))
 		err = -ENOSPC;
 	else
 		pager->nr_vmos++;

@@ -130,6 +130,8 @@ struct cow_fault_error {
  * @ended: the content is gone; under the root's lock
  * @members: all that show content of the root's, itself included; under the
  *	root's lock
+ * @nr_snapshots: of them, point-in-time snapshots of the root; under the root's
+ *	lock
  * @requests: the READ and the DIRTY requests, under pager->lock
  * @complete: that it is the end, for the pager
  * @read_ahead: how much a sequence of faults may ask for, in pages
@@ -151,6 +153,7 @@ struct cow_source {
 	bool detached;
 	bool ended;
 	struct list_head members;
+	unsigned int nr_snapshots;
 	struct rb_root_cached requests[2];
 	struct cow_pending complete;
 	u64 read_ahead;
@@ -201,6 +204,7 @@ static inline void cow_desc_set_state(struct ptree_desc *desc, u32 state)
 struct file *cowvmo_pager_open(const struct cowvmo_pager_create *args);
 void cowvmo_pager_get(struct cowvmo_pager *pager);
 void cowvmo_pager_put(struct cowvmo_pager *pager);
+bool cowvmo_pager_has_room(const struct cowvmo_pager *pager);
 void cowvmo_pager_queue(struct cowvmo_pager *pager, struct cow_pending *what);
 int cowvmo_pager_add(struct cowvmo_pager *pager, struct cow_source *source);
 void cowvmo_pager_remove(struct cow_source *source);

@@ -291,7 +291,7 @@ static int begin_request(struct cow_request *request,
 {
 	struct cowvmo_pager *pager = ask->source->pager;
 
-	if (pager->nr_requests >= COWVMO_PAGER_MAX_REQUESTS)
+	if (!cowvmo_pager_has_room(pager))
 		return -EBUSY;
 	pager->nr_requests++;
 	request->pending.source = ask->source;

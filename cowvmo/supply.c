@@ -186,8 +186,11 @@ static int copy_from_memory(struct copies *copies, u64 src)
 	return 0;
 }
 
-/* What is beyond the end of file is zeros. */
-static int copy_from_file(struct copies *copies, struct file *file, u64 src)
+/*
+ * What is beyond the end of file is zeros. Not inlined: its vectors would be
+ * cleared for those who copy from memory, too.
+ */
+static noinline int copy_from_file(struct copies *copies, struct file *file, u64 src)
 {
 	struct bio_vec vecs[COPY_BATCH];
 	struct iov_iter to;
@@ -269,8 +272,9 @@ static int insert_copies(struct copies *copies)
 	int err;
 
 	/* In bulk they are cheaper; without, each is got when it is needed. */
-	ptree_stash_fill_need(&copies->reserve.stash, &descs,
-			      GFP_NOWAIT | __GFP_NOWARN);
+	if (copies->nr > 1)
+		ptree_stash_fill_need(&copies->reserve.stash, &descs,
+				      GFP_NOWAIT | __GFP_NOWARN);
 	do {
 		down_write(copies->root->lock);
 		err = insert_locked(copies);

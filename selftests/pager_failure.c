@@ -170,9 +170,8 @@ FIXTURE_VARIANT_ADD(failure, grow) { .step = grow };
 FIXTURE_VARIANT_ADD(failure, begin) { .step = begin };
 FIXTURE_VARIANT_ADD(failure, end) { .step = end };
 FIXTURE_VARIANT_ADD(failure, query) { .step = query };
-FIXTURE_VARIANT_ADD(failure, ask) {
-	.step = ask, .timeout = true, .fails = true,
-};
+/* Asking takes no memory. */
+FIXTURE_VARIANT_ADD(failure, ask) { .step = ask, .timeout = true };
 
 FIXTURE_SETUP(failure)
 {

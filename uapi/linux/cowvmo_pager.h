@@ -109,6 +109,7 @@ struct cowvmo_pager_create_vmo {
 };
 
 #define COWVMO_PAGER_MAX_READ_AHEAD	0x40000000U
+/* Unless the administrator says otherwise, by the module's parameters. */
 #define COWVMO_PAGER_MAX_VMOS		65536U
 /* Requests that a pager has not answered; who would make one more gets EBUSY. */
 #define COWVMO_PAGER_MAX_REQUESTS	65536U
