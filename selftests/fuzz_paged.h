@@ -190,8 +190,7 @@ static inline int pp_give_moved(struct pp_model *m, const void *from,
 static inline int pp_give(struct pp_model *m, unsigned int *seed,
 			  unsigned int page, unsigned int n)
 {
-	static __thread unsigned char buf[PP_PAGES * PG]
-		__attribute__((aligned(4096)));
+	unsigned char *buf = aligned_alloc(PG, PP_PAGES * PG);
 	int rc = 0, fd = pp_root(m)->fd;
 	unsigned int part;
 	bool zero;
@@ -206,6 +205,7 @@ static inline int pp_give(struct pp_model *m, unsigned int *seed,
 		else
 			rc = pp_give_moved(m, buf, page, part);
 	}
+	free(buf);
 	return rc;
 }
 

@@ -65,6 +65,9 @@ extern const struct bench_row fault_rows[];
 extern const struct bench_row cost_rows[];
 extern const struct bench_row exchange_rows[];
 extern const struct bench_row pin_rows[];
+extern const struct bench_row pager_rows[];
+/* Those that need two processors, and are run where there are. */
+extern const struct bench_row pager_smp_rows[];
 
 /* main.c */
 void die(const char *what);
@@ -98,6 +101,9 @@ u64 write_some(char *map, const unsigned int *index, size_t pages);
 pid_t fork_timed(u64 *time, bool linger);
 u64 write_in_child(char *map, size_t pages);
 void reap(pid_t child);
+
+/* memory.c: bytes of it, page tables and kernel objects included */
+u64 memory_used(void);
 
 /* caches.c: the kernel's count of its own objects */
 

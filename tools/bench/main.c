@@ -26,6 +26,11 @@
 
 static const struct bench_row *const tables[] = {
 	snapshot_rows, fault_rows, cost_rows, exchange_rows, pin_rows,
+	pager_rows,
+};
+
+static const struct bench_row *const smp_tables[] = {
+	pager_smp_rows,
 };
 
 void die(const char *what)
@@ -191,9 +196,22 @@ static void run_table(const struct bench_row *row, char **names,
 			run_row(row, round);
 }
 
+static void run_round(char **names, unsigned int round)
+{
+	unsigned int i;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
+		for (i = 0; i < ARRAY_SIZE(smp_tables); i++)
+			run_table(smp_tables[i], names, round);
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(tables); i++)
+		run_table(tables[i], names, round);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int rounds = DEFAULT_ROUNDS, round, i;
+	unsigned int rounds = DEFAULT_ROUNDS, round;
 	int opt;
 
 	while ((opt = getopt(argc, argv, "r:")) != -1) {
@@ -208,8 +226,7 @@ int main(int argc, char **argv)
 	be_undisturbed();
 	print_machine();
 	for (round = 0; round <= rounds; round++)
-		for (i = 0; i < ARRAY_SIZE(tables); i++)
-			run_table(tables[i], argv + optind, round);
+		run_round(argv + optind, round);
 	printf("BENCH-DONE\n");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -262,4 +263,17 @@ void reap(pid_t child)
 	kill(child, SIGKILL);
 	if (waitpid(child, NULL, 0) != child)
 		die("waitpid");
+}
+
+/* What the memory cgroup that we are in is charged with. */
+u64 memory_used(void)
+{
+	char text[32] = "";
+	int fd = open("/sys/fs/cgroup/bench/memory.current", O_RDONLY);
+
+	settle();
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		die("memory.current");
+	close(fd);
+	return strtoull(text, NULL, 10);
 }

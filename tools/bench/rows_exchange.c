@@ -178,18 +178,6 @@ struct fanout {
 	u64 bytes;
 };
 
-static u64 memory_used(void)
-{
-	char text[32] = "";
-	int fd = open("/sys/fs/cgroup/bench/memory.current", O_RDONLY);
-
-	settle();
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		die("memory.current");
-	close(fd);
-	return strtoull(text, NULL, 10);
-}
-
 static const unsigned int *touched(unsigned int seed)
 {
 	static unsigned int index[AREA_PAGES];
