@@ -141,6 +141,80 @@ TEST_F(reading, each_request_reaches_one_thread)
 	EXPECT_EQ(PAGES, got);
 }
 
+/* --- Who asked first goes, others stay */
+
+FIXTURE(leaving) {
+	int pager, vmo;
+	struct task tasks[3];
+};
+
+FIXTURE_VARIANT(leaving) {
+	bool read_before;
+};
+
+FIXTURE_VARIANT_ADD(leaving, before_it_is_read) { .read_before = false };
+FIXTURE_VARIANT_ADD(leaving, after_it_is_read) { .read_before = true };
+
+FIXTURE_SETUP(leaving)
+{
+	unsigned int i;
+
+	self->pager = pager_new(0);
+	ASSERT_LE(0, self->pager);
+	self->vmo = pager_vmo(self->pager, KEY, SIZE, 0);
+	ASSERT_LE(0, self->vmo);
+	for (i = 0; i < 3; i++) {
+		self->tasks[i] = (struct task) {
+			.kind = TASK_READ, .fd = self->vmo, .page = 3,
+			.n = 4 - i,
+		};
+		task_start(&self->tasks[i]);
+		/* Each waits before the next comes. */
+		task_sleeps(&self->tasks[i]);
+	}
+	if (variant->read_before)
+		EXPECT_STREQ("READ 5 3+4", pager_next(self->pager));
+}
+
+FIXTURE_TEARDOWN(leaving)
+{
+	EXPECT_TRUE(pager_is_quiet(self->pager));
+	EXPECT_EQ(0, vmo_validate());
+	EXPECT_EQ(0, close(self->vmo));
+	EXPECT_EQ(0, close(self->pager));
+}
+
+static long task_gives_up(struct task *task)
+{
+	pthread_kill(task->thread, SIGUSR1);
+	return task_join(task);
+}
+
+TEST_F(leaving, others_are_answered)
+{
+	unsigned int i;
+
+	EXPECT_EQ(-EINTR, task_gives_up(&self->tasks[0]));
+	EXPECT_EQ(-EINTR, task_gives_up(&self->tasks[1]));
+	if (!variant->read_before)
+		EXPECT_STREQ("READ 5 3+4", pager_next(self->pager));
+	EXPECT_EQ(0, pager_give(self->pager, self->vmo, 3, 4, 0));
+	EXPECT_EQ(2 * PG, task_join(&self->tasks[2]));
+	for (i = 0; i < 3; i++)
+		free(self->tasks[i].buf);
+}
+
+/* The last of them goes too: there is nothing to be asked any more. */
+TEST_F(leaving, nobody_is_left)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(-EINTR, task_gives_up(&self->tasks[i]));
+		free(self->tasks[i].buf);
+	}
+}
+
 /* --- Limits */
 
 static int set_limit(const char *name, const char *value)
