@@ -671,17 +671,21 @@ static const char *check_snapshot(const struct cowvmo *snapshot)
 
 static const char *check_place(const struct cowvmo *vmo)
 {
-	const struct cowvmo *member;
-	unsigned int below = 0;
+	const struct cowvmo *member, *root = vmo->source->root;
+	unsigned int below = 0, snapshots = 0;
 
 	if (vmo->up && vmo->up->source != vmo->source)
 		return "source: another's content shows through";
-	if (vmo == vmo->source->root ? !!vmo->up : !vmo->up)
+	if (vmo == root ? !!vmo->up : !vmo->up)
 		return "source: no content shows through";
-	list_for_each_entry(member, &vmo->source->members, source_link)
+	list_for_each_entry(member, &vmo->source->members, source_link) {
 		below += member->up == vmo;
+		snapshots += member->point_in_time && member->up == root;
+	}
 	if (below != vmo->nr_below)
 		return "source: wrong number of members below";
+	if (snapshots != vmo->source->nr_snapshots)
+		return "source: wrong number of snapshots";
 	return NULL;
 }
 
