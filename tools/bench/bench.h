@@ -69,6 +69,11 @@ extern const struct bench_row pager_rows[];
 /* Those that need two processors, and are run where there are. */
 extern const struct bench_row pager_smp_rows[];
 
+static inline double per_page(u64 time, size_t pages)
+{
+	return (double)time / pages;
+}
+
 /* main.c */
 void die(const char *what);
 u64 now(void);

@@ -11,11 +11,6 @@
 /* Snapshots in a row where few pages are written after each. */
 #define GENERATIONS	16
 
-static double per_page(u64 time, size_t pages)
-{
-	return (double)time / pages;
-}
-
 /* An untouched object, mapped and written, page by page. */
 static double fresh_write(int fd)
 {

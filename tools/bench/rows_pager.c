@@ -68,11 +68,6 @@ struct pm_scan_arg {
 /* Clones that read all they can. */
 #define READERS		25
 
-static double per_page(u64 time, size_t pages)
-{
-	return (double)time / pages;
-}
-
 /*
  * A pager
  */
@@ -188,7 +183,6 @@ static char *buffer_new(u64 size)
  * @aux: the content of a pager that gives its pages away
  * @size: how much there is
  * @cpu: where it is to run
- * @stop: to end it
  */
 struct handler {
 	pthread_t thread;
@@ -199,7 +193,6 @@ struct handler {
 	int aux;
 	u64 size;
 	int cpu;
-	int stop[2];
 };
 
 static void run_on(int cpu)
