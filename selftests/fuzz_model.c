@@ -45,13 +45,6 @@ static struct record *record;
 
 #include "fuzz_shrink.h"
 
-static unsigned long setting(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static void check_after(struct model *m, __u64 *rnd, unsigned int step,
 			const struct settings *how)
 {
@@ -164,26 +157,6 @@ static void print_counts(void)
 			       record->did[i], record->refused[i]);
 }
 
-static void fuzz(void)
-{
-	unsigned int segments = (settings.steps + SEGMENT - 1) / SEGMENT;
-	unsigned int i, failed = 0;
-
-	ksft_set_plan(segments);
-	for (i = 0; i < segments; i++) {
-		__u64 seed = settings.seed + i;
-		unsigned long left = settings.steps - i * (__u64)SEGMENT;
-		unsigned int steps = left < SEGMENT ? left : SEGMENT;
-		bool ok = passes(NULL, seed, steps);
-
-		if (!ok && ++failed <= 3)
-			explain(seed);
-		ksft_test_result(ok, "FUZZ_SEED=%llu FUZZ_STEPS=%u\n",
-				 (unsigned long long)seed, steps);
-	}
-	print_counts();
-}
-
 int main(void)
 {
 	const char *path = getenv("FUZZ_REPLAY");
@@ -201,9 +174,11 @@ int main(void)
 	ksft_print_header();
 	ksft_print_msg("FUZZ_SEED=%llu FUZZ_STEPS=%lu\n",
 		       (unsigned long long)settings.seed, settings.steps);
-	if (path)
+	if (path) {
 		replay(path);
-	else
-		fuzz();
+	} else {
+		run_segments();
+		print_counts();
+	}
 	ksft_finished();
 }

@@ -659,28 +659,10 @@ static void print_op(const struct pp_op *op)
 	       op->who, op->at, op->n, op->value);
 }
 
-static unsigned long setting(const char *name, unsigned long otherwise)
+static void print_counts(void)
 {
-	const char *text = getenv(name);
+	unsigned int i;
 
-	return text && *text ? strtoul(text, NULL, 0) : otherwise;
-}
-
-static void fuzz(void)
-{
-	unsigned int segments = (settings.steps + SEGMENT - 1) / SEGMENT;
-	unsigned int i, failed = 0;
-
-	ksft_set_plan(segments);
-	for (i = 0; i < segments; i++) {
-		__u64 seed = settings.seed + i;
-		bool ok = passes(NULL, seed, SEGMENT);
-
-		if (!ok && ++failed <= 3)
-			explain(seed);
-		ksft_test_result(ok, "FUZZ_SEED=%llu FUZZ_STEPS=%u\n",
-				 (unsigned long long)seed, SEGMENT);
-	}
 	for (i = 0; i < PP_KINDS; i++)
 		ksft_print_msg("%s: %lu done, %lu not\n", pp_names[i],
 			       record->did[i], record->failed[i]);
@@ -698,6 +680,7 @@ int main(void)
 	ksft_print_header();
 	ksft_print_msg("FUZZ_SEED=%llu FUZZ_STEPS=%lu\n",
 		       (unsigned long long)settings.seed, settings.steps);
-	fuzz();
+	run_segments();
+	print_counts();
 	ksft_finished();
 }

@@ -4,7 +4,7 @@
  * them that fails to the smallest that still does.
  *
  * Whoever includes this defines FUZZ_OP, an operation, and SEGMENT, how many
- * are done with the same objects; a global settings.seed; and before that
+ * are done with the same objects; settings.seed and .steps; and
  *
  *	run_random()	does operations of its own choice, and puts them into
  *			record->op; ends the process where one fails
@@ -16,6 +16,7 @@
 #define COWVMO_SELFTEST_FUZZ_SHRINK_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,6 +37,13 @@ static void run_random(__u64 seed, unsigned int steps);
 static void run_list(const struct list *list);
 static void begin_run(void);
 static void print_op(const FUZZ_OP *op);
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : otherwise;
+}
 
 /* In a process of its own; true when it found nothing. */
 static bool passes(const struct list *list, __u64 seed, unsigned int steps)
@@ -139,6 +147,26 @@ static void explain(__u64 seed)
 	passes(&list, 0, 0);
 	ksft_print_msg("smallest sequence: %s\n", record->verdict.why);
 	print_list(&list);
+}
+
+/* One result for each segment; the first few that fail are explained. */
+static void run_segments(void)
+{
+	unsigned int segments = (settings.steps + SEGMENT - 1) / SEGMENT;
+	unsigned int i, failed = 0;
+
+	ksft_set_plan(segments);
+	for (i = 0; i < segments; i++) {
+		__u64 seed = settings.seed + i;
+		unsigned long left = settings.steps - i * (__u64)SEGMENT;
+		unsigned int steps = left < SEGMENT ? left : SEGMENT;
+		bool ok = passes(NULL, seed, steps);
+
+		if (!ok && ++failed <= 3)
+			explain(seed);
+		ksft_test_result(ok, "FUZZ_SEED=%llu FUZZ_STEPS=%u\n",
+				 (unsigned long long)seed, steps);
+	}
 }
 
 #endif /* COWVMO_SELFTEST_FUZZ_SHRINK_H */
