@@ -20,25 +20,14 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "pager.h"
 
 #define WORD	16
 #define ANSWER	1024
-
-static bool set_address(struct sockaddr_un *address, const char *path)
-{
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(address->sun_path)) {
-		fprintf(stderr, "cowvmo-pager: %s: too long for a socket\n",
-			path);
-		return false;
-	}
-	strcpy(address->sun_path, path);
-	return true;
-}
 
 static int path_failed(const char *path, int fd)
 {
@@ -54,8 +43,8 @@ int door_open(const char *path)
 	struct sockaddr_un address;
 	int fd;
 
-	if (!set_address(&address, path))
-		return -1;
+	if (!ask_address(&address, path))
+		return path_failed(path, -1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return path_failed(path, fd);
@@ -142,6 +131,25 @@ static void next_round(struct door *door)
 	write_back(door->pager, door->source);
 }
 
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Milliseconds to the next round, however often somebody asks meanwhile. */
+static int time_left(const struct door *door, long long due)
+{
+	long long left;
+
+	if (!door->source || !door->pager->interval)
+		return -1;
+	left = due - now_ms();
+	return left > 0 ? left : 0;
+}
+
 void *door_main(void *data)
 {
 	struct door *door = data;
@@ -150,20 +158,22 @@ void *door_main(void *data)
 		{ .fd = door->fd, .events = POLLIN },
 		{ .fd = door->pager->order, .events = POLLIN },
 	};
-	int wait = door->source && door->pager->interval ?
-		   (int)door->pager->interval * 1000 : -1;
+	const long long interval = door->pager->interval * 1000LL;
+	long long due = now_ms() + interval;
 	int got;
 
 	for (;;) {
-		got = poll(fds, 3, wait);
+		got = poll(fds, 3, time_left(door, due));
 		if (got < 0 && errno != EINTR)
 			break;
 		if (got > 0 && fds[0].revents)
 			break;
 		if (got > 0 && fds[1].revents)
 			let_in(door);
-		if (!got || (got > 0 && fds[2].revents))
+		if ((got > 0 && fds[2].revents) || !time_left(door, due)) {
 			next_round(door);
+			due = now_ms() + interval;
+		}
 	}
 	return NULL;
 }
@@ -171,30 +181,6 @@ void *door_main(void *data)
 /*
  * The other side of it
  */
-
-static ssize_t receive(int from, char *text, size_t room, int *fd)
-{
-	struct iovec iov = { text, room - 1 };
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {};
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	struct cmsghdr *head;
-	ssize_t got = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
-
-	*fd = -1;
-	if (got < 0)
-		return got;
-	text[got] = '\0';
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(head), sizeof(*fd));
-	return got;
-}
 
 /* Runs a program with the VMO as descriptor 3. */
 static int run_with(int fd, char **words)
@@ -210,22 +196,15 @@ static int run_with(int fd, char **words)
 /* Returns what the process exits with. */
 int door_ask(const char *path, char **words)
 {
-	struct sockaddr_un address;
 	char answer[ANSWER];
-	int to, fd;
+	int fd;
 
 	if (!words[0] || (words[1] && strcmp(words[0], "fd"))) {
 		fprintf(stderr, "cowvmo-pager: one of fd, sync, stat, stop\n");
 		return 2;
 	}
-	if (!set_address(&address, path))
-		return 1;
-	to = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (to < 0 || connect(to, (struct sockaddr *)&address,
-			      sizeof(address)) ||
-	    send(to, words[0], strlen(words[0]), MSG_NOSIGNAL) < 0 ||
-	    receive(to, answer, sizeof(answer), &fd) < 0)
-		return -path_failed(path, to);
+	if (ask_word(path, 0, words[0], answer, sizeof(answer), &fd) < 0)
+		return -path_failed(path, -1);
 	if (strncmp(answer, "ok", 2)) {
 		fprintf(stderr, "cowvmo-pager: %s", answer);
 		return 1;

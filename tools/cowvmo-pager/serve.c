@@ -88,7 +88,6 @@ static int supply_zero(struct worker *worker, uint64_t offset, uint64_t length)
 		.src_fd = -1, .offset = offset, .length = length,
 	};
 
-	worker->pager->stats.zero_bytes += length;
 	return pager_do(worker->pager, &op);
 }
 
@@ -145,17 +144,21 @@ static uint64_t answer_part(struct worker *worker, uint64_t offset,
 	int err;
 
 	part = part_of(worker, offset, length, &zeros);
-	if (zeros) {
+	if (zeros)
 		err = supply_zero(worker, offset, part);
-	} else {
-		err = worker->mem ? supply_pages(worker, offset, part) :
-				    supply_file(worker, offset, part);
-		worker->pager->stats.read_bytes += part;
+	else if (worker->mem)
+		err = supply_pages(worker, offset, part);
+	else
+		err = supply_file(worker, offset, part);
+	if (err) {
+		fail(worker, offset, length, err);
+		return 0;
 	}
-	if (!err)
-		return part;
-	fail(worker, offset, length, err);
-	return 0;
+	if (zeros)
+		worker->pager->stats.zero_bytes += part;
+	else
+		worker->pager->stats.read_bytes += part;
+	return part;
 }
 
 static void answer(struct worker *worker,

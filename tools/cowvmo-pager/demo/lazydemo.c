@@ -29,6 +29,8 @@
 
 #include <linux/cowvmo_pager.h>
 
+#include "../ask.h"
+
 #define MIB		(1024 * 1024ULL)
 #define PAGE		4096ULL
 #define SIZE		(96 * MIB)
@@ -167,39 +169,17 @@ static void limit_memory(void)
  * The pager
  */
 
-static int dial(void)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), tries;
-
-	strcpy(address.sun_path, door);
-	for (tries = 0; tries < 600; tries++) {
-		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-			return fd;
-		usleep(50000);
-	}
-	errx(1, "the pager does not come up");
-}
-
 /* The descriptor that came with the answer, 0 if none, -1: it was an error. */
 static int ask(const char *word)
 {
-	char text[1024] = "", control[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec iov = { text, sizeof(text) - 1 };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *head;
-	int to = dial(), fd = 0;
+	char text[1024];
+	int fd;
 
-	if (write(to, word, strlen(word)) < 0 || recvmsg(to, &message, 0) < 2)
+	if (ask_word(door, 30, word, text, sizeof(text), &fd) < 0)
 		err(1, "asking the pager");
-	close(to);
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	return strncmp(text, "ok", 2) ? -1 : fd;
+	if (strncmp(text, "ok", 2))
+		return -1;
+	return fd < 0 ? 0 : fd;
 }
 
 static pid_t begin_pager(const char *program, int *vmo, char **map)

@@ -5,6 +5,7 @@
  * file tree of their own, see scripts/pager-image.
  */
 #include "../../../selftests/pager.h"
+#include "../ask.h"
 
 #include <signal.h>
 #include <sys/mount.h>
@@ -80,49 +81,16 @@ static int end_process(pid_t pid, int sig)
 
 /* --- The socket */
 
-static int dial(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), tries;
-
-	strcpy(address.sun_path, path);
-	for (tries = 0; tries < GUARD * 20; tries++) {
-		if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
-			return fd;
-		usleep(50000);
-	}
-	close(fd);
-	return -errno;
-}
-
 /* Gets an answer, which is kept in @text, and the descriptor, or 0 or -1. */
 static int ask(const char *word, char *text, size_t room)
 {
-	struct iovec iov = { text, room - 1 };
-	char control[CMSG_SPACE(sizeof(int))] = {};
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int to = dial(DOOR), fd = 0;
-	struct cmsghdr *head;
-	ssize_t got;
+	int fd;
 
-	if (to < 0)
-		return to;
-	if (write(to, word, strlen(word)) < 0) {
-		close(to);
+	if (ask_word(DOOR, GUARD, word, text, room, &fd) < 0)
 		return -errno;
-	}
-	got = recvmsg(to, &message, 0);
-	close(to);
-	if (got <= 0)
-		return -EPIPE;
-	text[got] = '\0';
-	head = CMSG_FIRSTHDR(&message);
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	return strncmp(text, "ok", 2) ? -1 : fd;
+	if (strncmp(text, "ok", 2))
+		return -1;
+	return fd < 0 ? 0 : fd;
 }
 
 static int order(const char *word)
@@ -240,9 +208,9 @@ static int begin_server(char *const *server, pid_t *pid)
 		return 0;
 	unlink(NBD);
 	*pid = begin_process(server);
-	fd = dial(NBD);
+	fd = ask_dial(NBD, GUARD);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	return close(fd);
 }
 
@@ -470,6 +438,59 @@ TEST_F_TIMEOUT(pager, prefetch, 300)
 	munmap(self->mem, PAGES * PG);
 	self->mem = vmo_map(self->vmo, 0, PAGES * PG, PROT_READ);
 	EXPECT_EQ(SIZE, same_memory(self->mem, self->plain));
+}
+
+/* Another pager for the same source, with an option. */
+static void restart(struct __test_metadata *_metadata, pid_t *pager, int *vmo,
+		    unsigned char **mem, char *const *server, char *option)
+{
+	EXPECT_EQ(0, end_process(*pager, SIGTERM));
+	munmap(*mem, PAGES * PG);
+	close(*vmo);
+	*vmo = begin_pager(server, option, pager);
+	ASSERT_LT(0, *vmo);
+	*mem = vmo_map(*vmo, 0, PAGES * PG, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, *mem);
+}
+
+TEST_F_TIMEOUT(pager, written_back_when_it_is_time, 300)
+{
+	restart(_metadata, &self->pager, &self->vmo, &self->mem,
+		variant->server, "-w1");
+	edit(_metadata, self->mem, self->plain, 12, 20);
+	while (!stat_of("rounds"))
+		usleep(100000);
+	EXPECT_EQ(SIZE, same_memory(self->mem, self->plain));
+	ASSERT_EQ(0, order("sync"));
+	EXPECT_EQ(SIZE, image_like(self->plain));
+}
+
+/* What the kernel reads for a system call: not without the grant. */
+TEST_F_TIMEOUT(pager, faults_of_the_kernel, 300)
+{
+	int out = open(DISK "/out", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	EXPECT_EQ(-EFAULT, vmo_ret(write(out, self->mem + 900 * PG, PG)));
+	restart(_metadata, &self->pager, &self->vmo, &self->mem,
+		variant->server, "-k");
+	EXPECT_EQ(PG, vmo_ret(write(out, self->mem + 900 * PG, PG)));
+	close(out);
+}
+
+/* A server that is there and says nothing: whoever waits is let go. */
+TEST_F_TIMEOUT(pager, the_server_hangs, 300)
+{
+	if (!variant->server[0])
+		SKIP(return, "a file has no server");
+	restart(_metadata, &self->pager, &self->vmo, &self->mem,
+		variant->server, "-t500");
+	ASSERT_EQ(0, kill(self->server, SIGSTOP));
+	EXPECT_EQ(-ETIMEDOUT, vmo_get_byte(self->vmo, 700 * PG));
+	ASSERT_EQ(0, kill(self->server, SIGCONT));
+	/* It may take as long again; then it is there. */
+	while (vmo_get_byte(self->vmo, 700 * PG) == -ETIMEDOUT)
+		usleep(10000);
+	EXPECT_EQ(byte_at(700 * PG), vmo_get_byte(self->vmo, 700 * PG));
 }
 
 TEST_F_TIMEOUT(pager, orders, 300)
